@@ -86,6 +86,7 @@ def state_dtype(cells: int, players: int) -> np.dtype:
             ("tick", "i4"),
             ("height", "i2"),
             ("width", "i2"),
+            ("stride", "i2"),  # columns of the padded board
             ("over", "i2"),  # 1 once the rules have ended the game
             ("winner", "i2"),  # the winning team; -1 for a draw or a running game
             ("num_cities", "i2"),
@@ -112,8 +113,8 @@ def view_dtype(cells: int, players: int) -> np.dtype:
             ("tick", "i4"),
             ("height", "i2"),
             ("width", "i2"),
+            ("stride", "i2"),  # columns of the padded board
             ("me", "i2"),
-            ("num_players", "i2"),
             ("army_total", "i4", (players,)),  # the public scoreboard
             ("land_total", "i4", (players,)),
             ("army", "i4", (cells,)),  # 0 where unseen
@@ -130,7 +131,8 @@ def memory_dtype(cells: int, players: int) -> np.dtype:
     return _record(
         [
             ("tick", "i4"),  # of the last view
-            ("pad", "i4"),
+            ("stride", "i2"),  # columns of the padded board
+            ("me", "i2"),
             ("land_trend", "f4", (players, len(TREND_SPANS))),  # moving averages
             ("army_trend", "f4", (players, len(TREND_SPANS))),
             ("army", "i4", (cells,)),  # as last seen
