@@ -91,6 +91,7 @@ def state_dtype(cells: int, players: int) -> np.dtype:
             ("winner", "i2"),  # the winning team; -1 for a draw or a running game
             ("num_cities", "i2"),
             ("num_dead", "i2"),
+            ("pad", "i2"),
             ("army_total", "i4", (players,)),
             ("land_total", "i4", (players,)),
             ("general", "i2", (players,)),  # the tile, or -1 once it was captured
