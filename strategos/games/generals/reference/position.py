@@ -59,15 +59,15 @@ class Position:
 # Records in, records out
 
 
-def from_state(state: np.void, stride: int | None = None) -> Position:
-    """Read a record of `state_dtype`; `stride` is needed where the board is narrower than the batch's."""
+def from_state(state: np.void) -> Position:
+    """Read a record of `state_dtype`."""
     cities = state["city"].tolist()[: int(state["num_cities"])]
     masks = state["disguise"].tolist()
     players = range(len(state["team"]))
     return Position(
         height=int(state["height"]),
         width=int(state["width"]),
-        stride=int(state["width"]) if stride is None else stride,
+        stride=int(state["stride"]),
         rules={flag: int(state["rules"][flag]) for flag in RULES_DTYPE.names or ()},
         tick=int(state["tick"]),
         army=state["army"].tolist(),
@@ -91,7 +91,7 @@ def to_state(position: Position, dtype: np.dtype) -> np.record:
     state = np.zeros(1, dtype)[0]
     for flag, value in position.rules.items():
         state["rules"][flag] = value
-    for field in ("key", "draws", "tick", "height", "width", "over", "winner", "num_dead"):
+    for field in ("key", "draws", "tick", "height", "width", "stride", "over", "winner", "num_dead"):
         state[field] = getattr(position, field)
     for field in ("army", "owner", "terrain", "team", "status", "general", "death"):
         state[field] = getattr(position, field)

@@ -30,7 +30,7 @@ def view(position: Position, player: int) -> np.record:
     sight = np.zeros(1, view_dtype(len(position.army), len(position.team)))[0]
     sight["tick"] = position.tick
     sight["height"], sight["width"] = position.height, position.width
-    sight["me"], sight["num_players"] = player, len(position.team)
+    sight["stride"], sight["me"] = position.stride, player
     sight["army_total"] = [army_total(position, other) for other in position.players]
     sight["land_total"] = [len(land(position, other)) for other in position.players]
     sight["army"] = [position.army[cell] if cell in seen else 0 for cell in position.cells]
@@ -64,6 +64,7 @@ def remember(sight: np.void, memory: np.void) -> np.record:
         after = np.zeros(1, memory.dtype)[0]
         after["seen"] = after["general"] = -1
         after["owner"] = NEUTRAL
+        after["stride"], after["me"] = sight["stride"], sight["me"]
         for total, trend in (("land_total", "land_trend"), ("army_total", "army_trend")):
             after[trend] = np.repeat(sight[total].astype(np.float32)[:, None], len(TREND_SPANS), axis=1)
 
