@@ -1,0 +1,53 @@
+# What a person does here: set up, train, test. `make` alone prints this list.
+# Everything is installed into .venv; PYTHON=python3.12 make setup chooses the interpreter.
+.DEFAULT_GOAL := help
+.PHONY: help setup train test lint bench clean
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+ARGS ?=
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.installed ## install Strategos and what it needs into .venv
+
+train: setup ## train a Generals agent for ten minutes and show how strong it became
+	@$(BIN)/strategos train --preset quick $(ARGS)
+
+test: $(VENV)/.installed-test lint ## lint, check types and imports, run the tests
+	@echo "==> tests"
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.installed-test ## ruff, mypy and the layers of the house
+	@echo "==> ruff"
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
+	@echo "==> types"
+	@$(BIN)/mypy --no-error-summary
+	@echo "==> layers"
+	@$(BIN)/lint-imports --no-logo > $(VENV)/layers.txt || (cat $(VENV)/layers.txt; exit 1)
+
+bench: setup ## measure the engine and the start-up on this machine
+	@$(BIN)/strategos bench $(ARGS)
+
+clean: ## remove .venv and every cache; runs/ stays
+	@echo "==> removing .venv and caches"
+	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  (echo "Strategos needs Python 3.11 or later: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.12"; exit 1)
+	@echo "==> making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "==> installing Strategos into $(VENV) (a few minutes the first time)"
+	@$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	@echo "==> installing what the tests need"
+	@$(INSTALL) --editable '.[test]'
+	@touch $@
