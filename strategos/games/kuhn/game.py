@@ -68,7 +68,6 @@ def _view(states, views):
             view = views[game, player]
             view.tick = state.tick
             view.me = player
-            view.num_players = 2
             view.card = state.card[player]
             view.moves[:] = state.moves[:]
 

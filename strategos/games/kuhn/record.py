@@ -29,10 +29,9 @@ VIEW = np.dtype(
         [
             ("tick", "i4"),
             ("me", "i2"),
-            ("num_players", "i2"),
             ("card", "i1"),
             ("moves", "i1", (3,)),
-            ("padding", "u1", (4,)),
+            ("padding", "u1", (6,)),
         ],
     )
 )

@@ -1,0 +1,76 @@
+"""The command line: finds the command, loads only that one, turns mistakes into one clear line.
+
+Nothing heavy may be imported here: `strategos --help` answers before torch could even load.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+from strategos import __version__
+from strategos.commands.arguments import InputError, nearest
+
+COMMANDS = {
+    "train": "train an agent by self-play, then show how strong it became",
+    "resume": "go on with a run that was stopped",
+    "evaluate": "measure an agent against the scripted bots",
+    "tournament": "let agents play each other and rate them",
+    "play": "play against a bot or an agent in the terminal",
+    "replay": "watch a game, or write it as a page or a table",
+    "bench": "measure how fast Strategos is on this machine",
+    "doctor": "what is installed, how fast this machine is, what it can train",
+}
+EXIT_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+def overview() -> str:
+    """The text of `strategos --help`; fits a terminal of 24 lines and 80 columns."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {what}" for name, what in COMMANDS.items()]
+    return "\n".join(
+        [
+            "Strategos: self-play reinforcement learning for games with hidden information",
+            "",
+            "usage: strategos COMMAND [options]      strategos COMMAND --help",
+            "",
+            *lines,
+            "",
+            "An agent is a bot (random, expander, hunter), a run folder or a checkpoint.",
+            "Most commands take --json for machines. STRATEGOS_DEBUG=1 shows full traces.",
+        ]
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit code is 0, 2 for a mistake in the input, 130 after Ctrl-C."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(overview())
+        return 0
+    if arguments[0] in ("-V", "--version"):
+        print(f"strategos {__version__}")
+        return 0
+    name = arguments[0]
+    try:
+        if name not in COMMANDS:
+            kind = "option" if name.startswith("-") else "command"
+            raise InputError(f"no {kind} {name!r}{nearest(name, COMMANDS)}; strategos --help lists the commands")
+        return import_module(f"strategos.commands.{name}").run(arguments[1:]) or 0
+    except InputError as mistake:
+        if os.environ.get("STRATEGOS_DEBUG"):
+            raise
+        print(f"strategos: {mistake}", file=sys.stderr)
+        return EXIT_INPUT
+    except KeyboardInterrupt:
+        print("strategos: stopped", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""One file for each command of `strategos`; each has `run(arguments) -> exit code`."""

@@ -1,0 +1,90 @@
+"""Reading what the user typed: options, files, agents, boards. Every mistake becomes one clear line.
+
+Light: only the standard library at import.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from typing import NoReturn
+
+
+class InputError(Exception):
+    """A mistake in what the user gave: what was wrong, what was expected, what to do. One line, no trace."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean X?` for the known word nearest to `word`, or nothing."""
+    close = get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+@contextmanager
+def reading(what: str, remedy: str = "") -> Iterator[None]:
+    """Turn the errors of reading `what` (a file, a board, a checkpoint) into an `InputError` with the `remedy`."""
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError as error:
+        raise InputError(f"{what}: no such file{_advice(remedy)}") from error
+    except (ValueError, KeyError, TypeError, OSError, EOFError) as error:
+        text = str(error).strip().splitlines() or [type(error).__name__]
+        raise InputError(f"{what}: {text[0]}{_advice(remedy)}") from error
+
+
+def _advice(remedy: str) -> str:
+    return f"; {remedy}" if remedy else ""
+
+
+class Parser(argparse.ArgumentParser):
+    """`argparse` whose errors are one line that names the nearest option."""
+
+    def __init__(self, command: str, description: str) -> None:
+        super().__init__(
+            prog=f"strategos {command}",
+            description=description,
+            allow_abbrev=False,
+            formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=30, width=80),
+        )
+
+    def read(self, arguments: list[str]) -> argparse.Namespace:
+        """Parse all of `arguments`; `InputError` for whatever is left over."""
+        options, rest = self.parse_known_args(arguments)
+        for word in rest:
+            known = [name for action in self._actions for name in action.option_strings]
+            raise InputError(f"{self._name}: no option {word!r}{nearest(word, known)}; {self.prog} --help lists them")
+        return options
+
+    def error(self, message: str) -> NoReturn:
+        """Called by argparse for a missing or malformed value."""
+        raise InputError(f"{self._name}: {message}; {self.prog} --help shows what is expected")
+
+    @property
+    def _name(self) -> str:
+        return self.prog.removeprefix("strategos ")
+
+
+def positive(text: str) -> int:
+    """A whole number of at least one."""
+    try:
+        number = int(text.replace("_", ""))
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return number
+
+
+def board_size(text: str) -> tuple[int, int]:
+    """`8` or `8x10`, rows by columns."""
+    rows, _, columns = text.partition("x")
+    if not rows.isdigit() or not (columns or rows).isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a board size such as 8 or 8x10")
+    return int(rows), int(columns or rows)
