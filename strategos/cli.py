@@ -57,7 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if name not in COMMANDS:
             kind = "option" if name.startswith("-") else "command"
-            raise InputError(f"no {kind} {name!r}{nearest(name, COMMANDS)}; strategos --help lists the commands")
+            raise InputError(
+                f"no {kind} {name!r}{nearest(name, COMMANDS)}; strategos --help lists the commands"
+            )
         return import_module(f"strategos.commands.{name}").run(arguments[1:]) or 0
     except InputError as mistake:
         if os.environ.get("STRATEGOS_DEBUG"):

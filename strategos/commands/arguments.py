@@ -27,7 +27,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 @contextmanager
 def reading(what: str, remedy: str = "") -> Iterator[None]:
-    """Turn the errors of reading `what` (a file, a board, a checkpoint) into an `InputError` with the `remedy`."""
+    """Turn the errors of reading `what` (a file, a board) into an `InputError` with the `remedy`."""
     try:
         yield
     except InputError:
@@ -59,7 +59,9 @@ class Parser(argparse.ArgumentParser):
         options, rest = self.parse_known_args(arguments)
         for word in rest:
             known = [name for action in self._actions for name in action.option_strings]
-            raise InputError(f"{self._name}: no option {word!r}{nearest(word, known)}; {self.prog} --help lists them")
+            raise InputError(
+                f"{self._name}: no option {word!r}{nearest(word, known)}; {self.prog} --help lists them"
+            )
         return options
 
     def error(self, message: str) -> NoReturn:

@@ -61,7 +61,9 @@ def player_data(
                 played = moves[index - 1] if index <= len(moves) else []
                 arrows.append([int(number) for move in played for number in move])
             elif actions is not None:
-                arrows.append(_legal_arrows(actions[index - 1], previous, first["width"], int(state["stride"])))
+                arrows.append(
+                    _legal_arrows(actions[index - 1], previous, first["width"], int(state["stride"]))
+                )
         deaths += [[index, int(player)] for player in np.flatnonzero(alive & ~living)]
         alive &= living
         previous = board
