@@ -1,0 +1,35 @@
+"""The games. `make_game("generals", height=12, width=12)` builds one; `GAMES` lists them."""
+
+from __future__ import annotations
+
+import difflib
+from importlib import import_module
+from typing import Any
+
+from strategos.games.compiled import use_keyed_cache
+from strategos.games.spec import Game, GameSpec
+
+use_keyed_cache()
+
+GAMES: dict[str, str] = {
+    "generals": "strategos.games.generals.game:Generals",
+    "kuhn": "strategos.games.kuhn.game:Kuhn",
+}
+"""Name of each game, and where its class is. A new game is a line here."""
+
+
+def make_game(name: str, **options: Any) -> Game:
+    """Build a game by name; `ValueError` for an unknown name or for options that it cannot take."""
+    if name not in GAMES:
+        near = difflib.get_close_matches(name, GAMES, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"no game {name!r}{hint} (there are: {', '.join(GAMES)})")
+    module, _, attribute = GAMES[name].partition(":")
+    game_class = getattr(import_module(module), attribute)
+    try:
+        return game_class(**options)
+    except TypeError as error:
+        raise ValueError(f"game {name!r}: {error}") from None
+
+
+__all__ = ["GAMES", "Game", "GameSpec", "make_game"]

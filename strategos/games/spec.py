@@ -74,6 +74,19 @@ class Game(Protocol):
         """Fold `views` [B, P] into `memories` [B, P]; a view at tick 0 begins a new memory."""
         ...
 
+    def observe(
+        self, states: np.ndarray, views: np.ndarray, masks: np.ndarray, memories: np.ndarray
+    ) -> None:
+        """`view`, `legal` and `remember` in one pass; `memories` of length 0 are left out."""
+        ...
+
+    def random_actions(self, states: np.ndarray, actions: np.ndarray) -> None:
+        """Fill `actions` [B, P] int32, uniform over the legal ones, from each game's own stream.
+
+        Generals passes only when nothing else is legal.
+        """
+        ...
+
     def over(self, states: np.ndarray) -> np.ndarray:
         """Which games [B] the rules have ended, bool."""
         ...

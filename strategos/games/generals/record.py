@@ -99,6 +99,7 @@ def state_dtype(cells: int, players: int) -> np.dtype:
             ("army", "i4", (cells,)),
             ("city", "i2", (cells,)),  # tiles of the cities, ascending; num_cities are in use
             ("disguise", "u2", (cells,)),  # beside `city`: bit p, player p has not seen it since
+            ("stacks", "u4", (players, (cells + 31) // 32)),  # bitmaps of the tiles holding two or more
             ("owner", "i1", (cells,)),
             ("terrain", "u1", (cells,)),
             ("status", "u1", (players,)),

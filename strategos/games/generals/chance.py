@@ -1,0 +1,109 @@
+"""Random play inside a game of Generals, drawn from the game's own stream."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from strategos.games.generals.record import ALIVE
+from strategos.games.generals.rules import can_move, is_legal, neighbour, step
+from strategos.games.rng import below
+
+_MISSES = 32
+
+
+@njit(nogil=True, cache=True)
+def _count_bits(word):
+    """Set bits of a 32-bit word, in arithmetic that plain Python does alike."""
+    word = word - ((word >> 1) & 0x55555555)
+    word = (word & 0x33333333) + ((word >> 2) & 0x33333333)
+    return (((word + (word >> 4)) & 0x0F0F0F0F) * 0x01010101 >> 24) & 0xFF
+
+
+@njit(nogil=True, cache=True)
+def _stack(bitmap, counts, index):
+    """The tile of stack number `index` of a bitmap whose words hold `counts` bits."""
+    place = 0
+    while index >= counts[place]:
+        index -= counts[place]
+        place += 1
+    word = np.int64(bitmap[place])
+    for _ in range(index):
+        word &= word - 1
+    return place * 32 + _count_bits((word & -word) - 1)
+
+
+@njit(nogil=True, cache=True)
+def _has_mates(state, player):
+    for other in range(state.team.shape[0]):
+        if other != player and state.team[other] == state.team[player]:
+            return True
+    return False
+
+
+@njit(nogil=True, cache=True)
+def _nth_legal(state, player, num_actions):
+    """An exact uniform draw by counting every legal action but pass; the slow path."""
+    legal = 0
+    for action in range(num_actions - 1):
+        legal += is_legal(state, player, action)
+    if legal == 0:
+        return num_actions - 1
+    index = below(state.key, state.draws, legal)
+    state.draws += 1
+    for action in range(num_actions - 1):
+        if is_legal(state, player, action):
+            if index == 0:
+                return action
+            index -= 1
+    return num_actions - 1
+
+
+@njit(nogil=True, cache=True)
+def random_action(state, player, num_actions, counts):
+    """Draw one action uniformly from the player's legal ones; pass only when there is no other.
+
+    Without builds and teammates a legal action is (stack, direction, half): draw all three, and
+    again where a mountain or the edge is in the way. `counts` is working memory, one entry for
+    every 32 tiles.
+    """
+    if state.over or state.status[player] != ALIVE:
+        return num_actions - 1
+    if state.rules.builds or _has_mates(state, player):
+        return _nth_legal(state, player, num_actions)
+    bitmap = state.stacks[player]
+    stacks = 0
+    for place in range(bitmap.shape[0]):
+        counts[place] = _count_bits(np.int64(bitmap[place]))
+        stacks += counts[place]
+    if stacks == 0:
+        return num_actions - 1
+    cells = state.owner.shape[0]
+    for _ in range(_MISSES):
+        number = below(state.key, state.draws, stacks * 8)
+        state.draws += 1
+        cell = _stack(bitmap, counts, number >> 3)
+        if can_move(state, player, cell, neighbour(cell, (number >> 1) & 3, state.stride, cells)):
+            return cell * 8 + (number & 7)
+    return _nth_legal(state, player, num_actions)
+
+
+@njit(nogil=True, cache=True)
+def random_actions(states, num_actions, actions, counts):
+    """Fill `actions` [B, P] int32 with random legal actions for a slice of games."""
+    for game in range(states.shape[0]):
+        for player in range(actions.shape[1]):
+            actions[game, player] = random_action(states[game], player, num_actions, counts)
+
+
+@njit(nogil=True, cache=True)
+def play_randomly(states, num_actions, actions, illegal, counts, work):
+    """One tick of random legal moves in every game of a slice, each game touched once.
+
+    `actions` [P] int32 and `illegal` [P] uint8 are working memory, as `counts` and `work` are.
+    """
+    for game in range(states.shape[0]):
+        state = states[game]
+        for player in range(actions.shape[0]):
+            actions[player] = random_action(state, player, num_actions, counts)
+        step(state, actions, illegal, work)

@@ -1,0 +1,468 @@
+"""The rules of Generals: one tick of one game, as compiled functions of its record.
+
+Integer-only and allocation-free. Nothing here looks at a view, draws a random number or knows
+of batches beyond `step_games`, which walks a slice of one. The rules are those of
+`rules/generals.md`; `reference.py` is the readable twin that the tests hold equal.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+from strategos.games.generals.record import (
+    ALIVE,
+    BY_CHASE,
+    BY_INDEX,
+    CITY,
+    DEAD,
+    GENERAL,
+    MOUNTAIN,
+    NEUTRAL,
+    PLAIN,
+    SURRENDERED,
+)
+
+BUILD_COST, BUILD_CROWDING, BUILD_REACH = 35, 14, 2
+REGROWTH_LIMIT = 40
+GROWTH_TICKS, LAND_GROWTH_TICKS = 2, 50
+_NO_MOVE = -1
+_ALL_BITS = 0xFFFFFFFF
+
+# Rows of the working memory of a tick, int64 [3, MAX_PLAYERS].
+_TARGET, _ORDER, _RANK = range(3)
+
+
+@njit(nogil=True, cache=True)
+def neighbour(cell, direction, stride, cells):
+    """The tile next to `cell` (up, down, left, right = 0..3), or -1 off the padded board."""
+    if direction == 0:
+        return cell - stride if cell >= stride else -1
+    if direction == 1:
+        return cell + stride if cell + stride < cells else -1
+    column = cell % stride
+    if direction == 2:
+        return cell - 1 if column > 0 else -1
+    return cell + 1 if column + 1 < stride else -1
+
+
+@njit(nogil=True, cache=True)
+def sees(state, player, cell):
+    """Whether the player or a teammate owns `cell` or one of its eight neighbours."""
+    stride = state.stride
+    rows = state.owner.shape[0] // stride
+    row, column = cell // stride, cell % stride
+    team = state.team[player]
+    for r in range(max(row - 1, 0), min(row + 2, rows)):
+        for c in range(max(column - 1, 0), min(column + 2, stride)):
+            owner = state.owner[r * stride + c]
+            if owner >= 0 and state.team[owner] == team:
+                return True
+    return False
+
+
+@njit(nogil=True, cache=True)
+def _put(state, cell, owner, army):
+    """Set a tile's owner and army; land totals and the bitmaps of stacks follow."""
+    before = state.owner[cell]
+    word, bit = cell >> 5, 1 << (cell & 31)
+    if before != owner:
+        if before >= 0:
+            state.land_total[before] -= 1
+            state.stacks[before, word] &= _ALL_BITS ^ bit
+        if owner >= 0:
+            state.land_total[owner] += 1
+        state.owner[cell] = owner
+    if owner >= 0:
+        others = state.stacks[owner, word] & (_ALL_BITS ^ bit)
+        state.stacks[owner, word] = others | bit if army > 1 else others
+    state.army[cell] = army
+
+
+@njit(nogil=True, cache=True)
+def index_stacks(state):
+    """Make the bitmaps of stacks from owners and armies."""
+    for player in range(state.stacks.shape[0]):
+        for word in range(state.stacks.shape[1]):
+            state.stacks[player, word] = 0
+    for cell in range(state.owner.shape[0]):
+        owner = state.owner[cell]
+        if owner >= 0 and state.army[cell] > 1:
+            state.stacks[owner, cell >> 5] |= 1 << (cell & 31)
+
+
+@njit(nogil=True, cache=True)
+def _found_city(state, cell):
+    """Turn `cell` into a city that nobody has seen yet, keeping the list of cities ascending."""
+    state.terrain[cell] = CITY
+    slot = state.num_cities
+    while slot > 0 and state.city[slot - 1] > cell:
+        state.city[slot] = state.city[slot - 1]
+        state.disguise[slot] = state.disguise[slot - 1]
+        slot -= 1
+    state.city[slot] = cell
+    state.disguise[slot] = (1 << state.status.shape[0]) - 1
+    state.num_cities += 1
+
+
+@njit(nogil=True, cache=True)
+def _give_land(state, loser, heir, halved):
+    """Hand all land of `loser` to `heir` (NEUTRAL for nobody), each army halved rounding up or whole."""
+    total = 0
+    for cell in range(state.owner.shape[0]):
+        if state.owner[cell] == loser:
+            army = state.army[cell]
+            army = (army + 1) >> 1 if halved else army
+            _put(state, cell, heir, army)
+            total += army
+    state.army_total[loser] = 0
+    if heir >= 0:
+        state.army_total[heir] += total
+
+
+@njit(nogil=True, cache=True)
+def _bury(state, player):
+    """Mark the player dead; one who surrendered keeps the place in the order of deaths."""
+    if state.status[player] == ALIVE:
+        state.num_dead += 1
+        state.death[player] = state.num_dead
+    state.status[player] = DEAD
+
+
+@njit(nogil=True, cache=True)
+def can_move(position, player, source, target):
+    """Whether a move from `source` to `target` (a neighbour, or -1) is legal now.
+
+    `position` is a state or a view: like all that decides legality, this reads only what both have.
+    """
+    if target < 0 or position.owner[source] != player or position.terrain[target] == MOUNTAIN:
+        return False
+    if position.army[source] >= 2:
+        return True
+    owner = position.owner[target]
+    return owner >= 0 and owner != player and position.team[owner] == position.team[player]
+
+
+@njit(nogil=True, cache=True)
+def execute_move(state, player, source, target, half):
+    """Play one move if it is legal now; returns 1 if it captured a general, else 0.
+
+    Where a capture does not end the game, the loser's land changes hands at once; where it does
+    (`capture_ends`), the caller settles it after the moves of the tick.
+    """
+    if not can_move(state, player, source, target):
+        return 0
+    army = state.army[source]
+    sent = army >> 1 if half else army - 1
+    _put(state, source, player, army - sent)
+    owner, defence = state.owner[target], state.army[target]
+    general = owner >= 0 and state.terrain[target] == GENERAL
+    if owner >= 0 and state.team[owner] == state.team[player]:
+        kept = owner if general else player
+        gift = sent if general else -defence
+        if owner != player:
+            state.army_total[owner] += gift
+            state.army_total[player] -= gift
+        _put(state, target, kept, defence + sent)
+        return 0
+    touched = general and 0 < state.rules.deathtouch_tick <= state.tick
+    taken = sent > defence or touched
+    state.army_total[player] -= min(sent, defence)
+    if owner >= 0:  # a touched general loses what is left of its defence, too
+        state.army_total[owner] -= defence if taken else sent
+    _put(state, target, player if taken else owner, max(sent - defence, 0) if taken else defence - sent)
+    if not (taken and general):
+        return 0
+    state.general[owner] = -1
+    _found_city(state, target)
+    if not state.rules.capture_ends:
+        _bury(state, owner)
+        _give_land(state, owner, player, state.rules.capture_halves)
+    return 1
+
+
+@njit(nogil=True, cache=True)
+def build_cost(position, player, cell):
+    """What a city at `cell` would cost the player: dearer beside own structures."""
+    stride = position.stride
+    row, column = cell // stride, cell % stride
+    cost = BUILD_COST
+    for place in range(position.owner.shape[0]):
+        terrain = position.terrain[place]
+        if position.owner[place] == player and (terrain == CITY or terrain == GENERAL):
+            distance = abs(place // stride - row) + abs(place % stride - column)
+            cost += max(0, BUILD_CROWDING - BUILD_REACH * distance)
+    return cost
+
+
+@njit(nogil=True, cache=True)
+def can_build(position, player, cell):
+    """Whether the player may build at `cell`: an own plain tile that can pay."""
+    army = position.army[cell]
+    if position.owner[cell] != player or position.terrain[cell] != PLAIN or army < BUILD_COST:
+        return False
+    return army >= build_cost(position, player, cell)
+
+
+@njit(nogil=True, cache=True)
+def target_of(position, action):
+    """The tile that a move goes to, or -1 off the board."""
+    return neighbour(action >> 3, (action >> 1) & 3, position.stride, position.owner.shape[0])
+
+
+@njit(nogil=True, cache=True)
+def is_legal(state, player, action):
+    """Whether an action id is legal for the player now; pass always is."""
+    cells = state.owner.shape[0]
+    num_actions = cells * (9 if state.rules.builds else 8) + 1
+    if action == num_actions - 1:
+        return True
+    if action < 0 or action >= num_actions or state.status[player] != ALIVE:
+        return False
+    if action >= 8 * cells:
+        return can_build(state, player, action - 8 * cells)
+    return can_move(state, player, action >> 3, target_of(state, action))
+
+
+@njit(nogil=True, cache=True)
+def _first_by_chase(state, actions, targets):
+    """Which of players 0 and 1 moves first in `duel` and `competition`."""
+    source0, source1 = actions[0] >> 3, actions[1] >> 3
+    chase0, chase1 = targets[0] == source1, targets[1] == source0
+    if chase0 != chase1:
+        return 0 if chase0 else 1
+    own0, own1 = state.owner[targets[0]] == 0, state.owner[targets[1]] == 1
+    if own0 != own1:
+        return 0 if own0 else 1
+    return 1 if state.army[source1] < state.army[source0] else 0
+
+
+@njit(nogil=True, cache=True)
+def _play_chase(state, actions, targets):
+    """Both moves of a duel; a capture is settled after the second. Returns 1 if one happened."""
+    first = 0
+    if targets[0] >= 0 and targets[1] >= 0:
+        first = _first_by_chase(state, actions, targets)
+    captor = -1
+    captures = 0
+    for player in (first, 1 - first):
+        if targets[player] >= 0 and execute_move(
+            state, player, actions[player] >> 3, targets[player], actions[player] & 1
+        ):
+            captor = player
+            captures += 1
+    if captures == 0:
+        return 0
+    if captures == 2 and state.rules.mutual_capture_draws:
+        _bury(state, 0)
+        _bury(state, 1)
+    else:
+        _bury(state, 1 - captor)
+        _give_land(state, 1 - captor, captor, state.rules.capture_halves)
+    return 1
+
+
+@njit(nogil=True, cache=True)
+def _play_index(state, actions, targets):
+    """Moves by player index, ascending on even ticks and descending on odd ones."""
+    players = actions.shape[0]
+    for turn in range(players):
+        player = turn if state.tick % 2 == 0 else players - 1 - turn
+        if targets[player] >= 0 and state.status[player] == ALIVE:
+            execute_move(state, player, actions[player] >> 3, targets[player], actions[player] & 1)
+
+
+@njit(nogil=True, cache=True)
+def _rank(state, player, source, target):
+    """Sorting key of a move in `generalsio`: own team's tiles first, generals last, large armies first."""
+    owner = state.owner[target]
+    rank = int(state.army[source])
+    if owner < 0 or state.team[owner] != state.team[player]:
+        rank -= 1 << 40
+    if state.terrain[target] == GENERAL:
+        rank -= 1 << 36
+    return rank
+
+
+@njit(nogil=True, cache=True)
+def _blocked(actions, targets, order, pending, place):
+    """Whether another pending move ends on this move's source and does not start on its target."""
+    player = order[place]
+    source, target = actions[player] >> 3, targets[player]
+    for other in range(pending):
+        rival = order[other]
+        if other != place and targets[rival] == source and actions[rival] >> 3 != target:
+            return True
+    return False
+
+
+@njit(nogil=True, cache=True)
+def _play_priority(state, actions, targets, order, ranks):
+    """The live game's order: sorted moves, a chaser before the chased."""
+    players = actions.shape[0]
+    pending = 0
+    for turn in range(players):
+        player = turn if state.tick % 2 == 0 else players - 1 - turn
+        if targets[player] < 0:
+            continue
+        rank = _rank(state, player, actions[player] >> 3, targets[player])
+        place = pending
+        while place > 0 and ranks[place - 1] < rank:
+            order[place], ranks[place] = order[place - 1], ranks[place - 1]
+            place -= 1
+        order[place], ranks[place] = player, rank
+        pending += 1
+    while pending > 0:
+        place = 0
+        while place < pending and _blocked(actions, targets, order, pending, place):
+            place += 1
+        if place == pending:
+            place = 0
+        player = order[place]
+        captured = execute_move(state, player, actions[player] >> 3, targets[player], actions[player] & 1)
+        kept = 0
+        for other in range(pending):
+            if other != place and (not captured or state.status[order[other]] == ALIVE):
+                order[kept] = order[other]
+                kept += 1
+        pending = kept
+
+
+@njit(nogil=True, cache=True)
+def _reveal(state):
+    """Cities founded during the game lose their disguise for every player who sees them."""
+    for slot in range(state.num_cities):
+        if state.disguise[slot] != 0:
+            for player in range(state.status.shape[0]):
+                if state.disguise[slot] >> player & 1 and sees(state, player, state.city[slot]):
+                    state.disguise[slot] ^= 1 << player
+
+
+@njit(nogil=True, cache=True)
+def _feed(state, cell):
+    """One more army on an owned structure."""
+    owner = state.owner[cell]
+    state.army_total[owner] += 1
+    _put(state, cell, owner, state.army[cell] + 1)
+
+
+@njit(nogil=True, cache=True)
+def _grow(state):
+    """Growth of the tick that has just been counted."""
+    if state.tick % GROWTH_TICKS == 0:
+        for player in range(state.status.shape[0]):
+            if state.general[player] >= 0:  # also of a player who surrendered, until the land is freed
+                _feed(state, state.general[player])
+        for slot in range(state.num_cities):
+            cell = state.city[slot]
+            if state.owner[cell] >= 0:
+                _feed(state, cell)
+            elif state.rules.cities_regrow and state.army[cell] < REGROWTH_LIMIT:
+                state.army[cell] += 1
+    if state.tick % LAND_GROWTH_TICKS == 0:
+        army, owner = state.army, state.owner
+        for cell in range(owner.shape[0]):
+            army[cell] += owner[cell] >= 0
+        for player in range(state.status.shape[0]):
+            state.army_total[player] += state.land_total[player]
+        index_stacks(state)
+
+
+@njit(nogil=True, cache=True)
+def _settle(state):
+    """End the game if the living are of one team, or at the ruleset's draw."""
+    team = -1
+    for player in range(state.status.shape[0]):
+        if state.status[player] == ALIVE:
+            if team >= 0 and state.team[player] != team:
+                if state.rules.draw_tick > 0 and state.tick >= state.rules.draw_tick:
+                    state.over = 1
+                return
+            team = state.team[player]
+    state.over = 1
+    state.winner = team
+
+
+@njit(nogil=True, cache=True)
+def end_tick(state):
+    """Count the tick; growth, sight of new cities, the end of the game."""
+    state.tick += 1
+    _grow(state)
+    _reveal(state)
+    _settle(state)
+
+
+@njit(nogil=True, cache=True)
+def leave(state, player):
+    """First call: the player surrenders, the land stays. Second: a living teammate or nobody gets it."""
+    if state.over:
+        return
+    if state.status[player] == ALIVE:
+        _bury(state, player)
+        state.status[player] = SURRENDERED
+    elif state.status[player] == SURRENDERED:
+        heir = NEUTRAL
+        for mate in range(state.status.shape[0] - 1, -1, -1):
+            if state.status[mate] == ALIVE and state.team[mate] == state.team[player]:
+                heir = mate
+        if state.general[player] >= 0:
+            _found_city(state, state.general[player])
+            state.general[player] = -1
+        state.status[player] = DEAD
+        _give_land(state, player, heir, False)
+        _reveal(state)
+    _settle(state)
+
+
+@njit(nogil=True, cache=True)
+def _play_builds(state, actions, illegal):
+    cells = state.owner.shape[0]
+    for player in range(actions.shape[0]):
+        if 8 * cells <= actions[player] < 9 * cells and not illegal[player]:
+            cell = actions[player] - 8 * cells
+            cost = build_cost(state, player, cell)
+            state.army_total[player] -= cost
+            _put(state, cell, player, state.army[cell] - cost)
+            _found_city(state, cell)
+
+
+@njit(nogil=True, cache=True)
+def step(state, actions, illegal, work):
+    """One tick of a game; a finished one does not change.
+
+    `actions` [P] ids; `illegal` [P] uint8 is set to 1 where an id is played as a pass because it is
+    not legal. `work` is working memory, int64 [3, MAX_PLAYERS].
+    """
+    if state.over:
+        return
+    cells = state.owner.shape[0]
+    targets = work[_TARGET]
+    for player in range(actions.shape[0]):
+        targets[player] = _NO_MOVE
+        action = actions[player]
+        if 0 <= action < 8 * cells and state.status[player] == ALIVE:
+            target = target_of(state, action)
+            if can_move(state, player, action >> 3, target):
+                targets[player] = target
+                continue
+        illegal[player] = 0 if action >= 8 * cells and is_legal(state, player, action) else 1
+    if state.rules.builds:
+        _play_builds(state, actions, illegal)
+    if state.rules.order == BY_CHASE:
+        if _play_chase(state, actions, targets):
+            state.tick += 1
+            _reveal(state)
+            _settle(state)
+            return
+    elif state.rules.order == BY_INDEX:
+        _play_index(state, actions, targets)
+    else:
+        _play_priority(state, actions, targets, work[_ORDER], work[_RANK])
+    end_tick(state)
+
+
+@njit(nogil=True, cache=True)
+def step_games(states, actions, illegal, work):
+    """Step every game of a slice: `actions` [B, P] int32, `illegal` [B, P] uint8 is rewritten."""
+    for game in range(states.shape[0]):
+        illegal[game, :] = 0
+        step(states[game], actions[game], illegal[game], work)

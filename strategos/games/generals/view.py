@@ -1,0 +1,282 @@
+"""What a player of Generals may know: the fogged view, the legal mask, the memory.
+
+A view is made from a state; a mask and a memory are made from views alone, so nothing hidden can
+reach them. All functions are flat loops over bytes and words that the compiler turns into vector
+instructions: the padded scratch rows below stand in for the edges of the board.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from strategos.games.generals.record import (
+    ACTIVITY_TICKS,
+    ALIVE,
+    CITY,
+    FOG,
+    GENERAL,
+    MOUNTAIN,
+    NEUTRAL,
+    OBSTACLE,
+    TREND_SPANS,
+)
+from strategos.games.generals.rules import can_build, can_move, neighbour
+
+# Rows of the scratch array.
+_MARK, _SPREAD, _LEFT, _RIGHT = range(4)
+_SPANS = np.array(TREND_SPANS, dtype=np.int64)
+_ACTIVITY_BITS = (1 << ACTIVITY_TICKS) - 1
+
+
+def scratch(height: int, width: int) -> np.ndarray:
+    """Working memory of one thread for boards padded to `height` x `width`: uint8 [4, padded].
+
+    Rows 0 and 1 are bitmaps with one empty line above and below the board; rows 2 and 3 tell, for
+    each tile, whether it has a left and a right neighbour (255 or 0).
+    """
+    cells, margin = height * width, width + 1
+    rows = np.zeros((4, cells + 2 * margin), dtype=np.uint8)
+    columns = np.arange(cells) % width
+    rows[_LEFT, :cells] = np.where(columns > 0, 255, 0)
+    rows[_RIGHT, :cells] = np.where(columns < width - 1, 255, 0)
+    return rows
+
+
+@njit(nogil=True, cache=True)
+def _mark_sight(state, player, rows):
+    """Set `rows[_MARK]` to 1 on every tile the player sees."""
+    cells, stride = state.owner.shape[0], state.stride
+    margin = stride + 1
+    owner = state.owner
+    mark = rows[_MARK, margin : margin + cells]
+    me = np.int8(player)
+    for cell in range(cells):
+        mark[cell] = owner[cell] == me
+    for mate in range(state.team.shape[0]):
+        if mate != player and state.team[mate] == state.team[player]:
+            ally = np.int8(mate)
+            for cell in range(cells):
+                mark[cell] |= owner[cell] == ally
+    spread = rows[_SPREAD, margin : margin + cells]
+    before, after = rows[_MARK, margin - 1 : margin - 1 + cells], rows[_MARK, margin + 1 : margin + 1 + cells]
+    has_left, has_right = rows[_LEFT, :cells], rows[_RIGHT, :cells]
+    for cell in range(cells):
+        spread[cell] = mark[cell] | (before[cell] & has_left[cell]) | (after[cell] & has_right[cell])
+    above, below = rows[_SPREAD, 1 : 1 + cells], rows[_SPREAD, margin + stride : margin + stride + cells]
+    for cell in range(cells):
+        mark[cell] = above[cell] | spread[cell] | below[cell]
+
+
+@njit(nogil=True, cache=True)
+def write_view(state, player, view, rows):
+    """Write what `player` may know of `state` into `view`; `rows` is from `scratch`."""
+    cells, stride = state.owner.shape[0], state.stride
+    view.tick = state.tick
+    view.height = state.height
+    view.width = state.width
+    view.stride = stride
+    view.me = player
+    for other in range(state.team.shape[0]):
+        view.army_total[other] = state.army_total[other]
+        view.land_total[other] = state.land_total[other]
+        view.alive[other] = state.status[other] == ALIVE
+        view.team[other] = state.team[other]
+    _mark_sight(state, player, rows)
+    visible = rows[_MARK, stride + 1 : stride + 1 + cells]
+    army, seen_army = state.army, view.army
+    for cell in range(cells):
+        seen_army[cell] = army[cell] if visible[cell] else 0
+    owner, seen_owner = state.owner, view.owner
+    for cell in range(cells):
+        seen_owner[cell] = owner[cell] if visible[cell] else NEUTRAL
+    terrain, seen_terrain = state.terrain, view.terrain
+    for cell in range(cells):
+        hidden = OBSTACLE if (terrain[cell] == MOUNTAIN) | (terrain[cell] == CITY) else FOG
+        seen_terrain[cell] = terrain[cell] if visible[cell] else hidden
+    for slot in range(state.num_cities):
+        if state.disguise[slot] >> player & 1 and not visible[state.city[slot]]:
+            seen_terrain[state.city[slot]] = FOG
+    if state.height * state.width < cells:
+        for cell in range(cells):
+            if cell // stride >= state.height or cell % stride >= state.width:
+                seen_terrain[cell] = MOUNTAIN
+
+
+@njit(nogil=True, cache=True)
+def write_mask(position, player, alive, builds, mask, rows):
+    """Write the packed legal moves of `player` into `mask`; `position` is a state or the player's view.
+
+    Byte `cell` holds the eight moves from that tile, bit `2 * direction + half`. Builds follow where
+    the ruleset has them, one bit a tile, and the last bit is pass.
+    """
+    cells, stride = position.owner.shape[0], position.stride
+    margin = stride + 1
+    moves = mask[:cells]
+    mask[cells:] = 0
+    last = cells + (cells >> 3 if builds else 0)
+    mask[last] = 1 << (cells & 7) if builds else 1
+    if not alive:
+        mask[:cells] = 0
+        return
+    terrain, owner, army = position.terrain, position.owner, position.army
+    free = rows[_MARK, margin : margin + cells]
+    for cell in range(cells):
+        free[cell] = 0 if terrain[cell] == MOUNTAIN else 255
+    above, below = rows[_MARK, 1 : 1 + cells], rows[_MARK, margin + stride : margin + stride + cells]
+    before, after = rows[_MARK, margin - 1 : margin - 1 + cells], rows[_MARK, margin + 1 : margin + 1 + cells]
+    has_left, has_right = rows[_LEFT, :cells], rows[_RIGHT, :cells]
+    for cell in range(cells):
+        ways = (above[cell] & 3) | (below[cell] & 12)
+        ways |= (before[cell] & 48 & has_left[cell]) | (after[cell] & 192 & has_right[cell])
+        moves[cell] = ways
+    me = np.int8(player)
+    for cell in range(cells):
+        moves[cell] = moves[cell] if (owner[cell] == me) & (army[cell] > 1) else 0
+    for mate in range(position.team.shape[0]):
+        if mate != player and position.team[mate] == position.team[player]:
+            _add_gifts(position, player, mask)
+            break
+    if builds:
+        for cell in range(cells):
+            if can_build(position, player, cell):
+                mask[cells + (cell >> 3)] |= 1 << (cell & 7)
+
+
+@njit(nogil=True, cache=True)
+def _add_gifts(position, player, mask):
+    """A stack of one may move onto a teammate's tile."""
+    cells = position.owner.shape[0]
+    for cell in range(cells):
+        if position.owner[cell] == player and position.army[cell] < 2:
+            for direction in range(4):
+                if can_move(position, player, cell, neighbour(cell, direction, position.stride, cells)):
+                    mask[cell] |= 3 << (2 * direction)
+
+
+@njit(nogil=True, cache=True)
+def _forget(view, memory):
+    """Begin a new memory."""
+    memory.stride = view.stride
+    memory.me = view.me
+    memory.tick = -1
+    memory.general[:] = -1
+    memory.army[:] = 0
+    memory.seen[:] = -1
+    memory.activity[:] = 0
+    memory.owner[:] = NEUTRAL
+    memory.terrain[:] = FOG
+    for player in range(view.alive.shape[0]):
+        for span in range(_SPANS.shape[0]):
+            memory.land_trend[player, span] = view.land_total[player]
+            memory.army_trend[player, span] = view.army_total[player]
+
+
+@njit(nogil=True, cache=True)
+def _note_generals(view, memory):
+    """Keep `memory.general` true; scans the board only when the generals in sight have changed."""
+    cells = view.terrain.shape[0]
+    terrain = view.terrain
+    in_sight = 0
+    for cell in range(cells):
+        in_sight += terrain[cell] == GENERAL
+    for player in range(view.alive.shape[0]):
+        place = memory.general[player]
+        if place >= 0:
+            if terrain[place] == GENERAL and view.owner[place] == player and view.alive[player]:
+                in_sight -= 1
+            elif not view.alive[player] or (terrain[place] != FOG and terrain[place] != OBSTACLE):
+                memory.general[player] = -1
+    if in_sight > 0:
+        for cell in range(cells):
+            if terrain[cell] == GENERAL and view.alive[view.owner[cell]]:
+                memory.general[view.owner[cell]] = cell
+
+
+@njit(nogil=True, cache=True)
+def remember(view, memory):
+    """Fold one view into the memory of the same player; a view at tick 0 begins a new memory.
+
+    A memory takes one view a tick; a second view of the same tick changes nothing.
+    """
+    if view.tick == 0 or memory.stride == 0:
+        _forget(view, memory)
+    elif view.tick == memory.tick:
+        return
+    cells = view.terrain.shape[0]
+    structures_grow = view.tick % 2 == 0
+    land_grows = 1 if view.tick % 50 == 0 else 0
+    last_tick = memory.tick if memory.tick >= 0 else -2
+    terrain, owner, army = view.terrain, view.owner, view.army
+    old_terrain, old_owner, old_army = memory.terrain, memory.owner, memory.army
+    seen, activity = memory.seen, memory.activity
+    for cell in range(cells):
+        is_structure = (old_terrain[cell] == CITY) | (old_terrain[cell] == GENERAL)
+        owned = old_owner[cell] >= 0
+        growth = (owned & is_structure & structures_grow) + (land_grows & owned)
+        changed = (owner[cell] != old_owner[cell]) | (army[cell] != old_army[cell] + growth)
+        visible = (terrain[cell] != FOG) & (terrain[cell] != OBSTACLE)
+        watched = visible & (seen[cell] == last_tick)
+        activity[cell] = ((activity[cell] << 1) | (watched & changed)) & _ACTIVITY_BITS
+    tick = view.tick
+    for cell in range(cells):
+        visible = (terrain[cell] != FOG) & (terrain[cell] != OBSTACLE)
+        seen[cell] = tick if visible else seen[cell]
+        old_army[cell] = army[cell] if visible else old_army[cell]
+    for cell in range(cells):
+        visible = (terrain[cell] != FOG) & (terrain[cell] != OBSTACLE)
+        old_owner[cell] = owner[cell] if visible else old_owner[cell]
+    for cell in range(cells):
+        known = (terrain[cell] == FOG) | ((terrain[cell] == OBSTACLE) & (old_terrain[cell] != FOG))
+        old_terrain[cell] = old_terrain[cell] if known else terrain[cell]
+    memory.tick = tick
+    _note_generals(view, memory)
+    for player in range(view.alive.shape[0]):
+        land, total = float(view.land_total[player]), float(view.army_total[player])
+        for span in range(_SPANS.shape[0]):
+            old = float(memory.land_trend[player, span])
+            memory.land_trend[player, span] = old + (land - old) / _SPANS[span]
+            old = float(memory.army_trend[player, span])
+            memory.army_trend[player, span] = old + (total - old) / _SPANS[span]
+
+
+@njit(nogil=True, cache=True)
+def view_games(states, views, rows):
+    """Write `views` [B, P] of a slice of games."""
+    for game in range(states.shape[0]):
+        for player in range(views.shape[1]):
+            write_view(states[game], player, views[game, player], rows)
+
+
+@njit(nogil=True, cache=True)
+def mask_games(states, masks, rows):
+    """Write packed `masks` [B, P, mask_bytes] of a slice of games."""
+    for game in range(states.shape[0]):
+        state = states[game]
+        for player in range(masks.shape[1]):
+            alive = state.status[player] == ALIVE
+            write_mask(state, player, alive, state.rules.builds, masks[game, player], rows)
+
+
+@njit(nogil=True, cache=True)
+def remember_games(views, memories):
+    """Fold `views` [B, P] into `memories` [B, P]."""
+    for game in range(views.shape[0]):
+        for player in range(views.shape[1]):
+            remember(views[game, player], memories[game, player])
+
+
+@njit(nogil=True, cache=True)
+def observe_games(states, views, masks, memories, rows):
+    """Views, masks and memories of a slice in one pass, while each is still in the cache.
+
+    `memories` of length 0 are left out.
+    """
+    for game in range(states.shape[0]):
+        state = states[game]
+        for player in range(views.shape[1]):
+            view = views[game, player]
+            write_view(state, player, view, rows)
+            write_mask(view, player, view.alive[player], state.rules.builds, masks[game, player], rows)
+            if memories.shape[0] > 0:
+                remember(view, memories[game, player])
