@@ -153,6 +153,19 @@ def parse_state(text: str) -> np.record:
     return _build(header, board)
 
 
+def recount(state: np.record) -> None:
+    """Make what follows from terrain, owners and armies: the cities, the totals, the stacks."""
+    cities = np.flatnonzero(state["terrain"] == CITY)
+    state["num_cities"], state["city"][: len(cities)] = len(cities), cities
+    for player in range(len(state["team"])):
+        mine = state["owner"] == player
+        state["land_total"][player] = np.count_nonzero(mine)
+        state["army_total"][player] = state["army"][mine].sum()
+        bits = np.packbits(mine & (state["army"] > 1), bitorder="little")
+        words = state["stacks"][player]
+        words[:] = np.frombuffer(bits.tobytes().ljust(words.nbytes, b"\0"), "<u4")
+
+
 def _build(header: _Header, board: list[list[_Word]]) -> np.record:
     """The record made of the header's fields and the picture's tokens."""
     height, width = len(board), len(board[0])
@@ -181,15 +194,11 @@ def _build(header: _Header, board: list[list[_Word]]) -> np.record:
                 if state["general"][owner] >= 0:
                     raise _wrong(board[row][column], f"a second general of {LETTERS[owner]}; expected one")
                 state["general"][owner] = cell
-    cities = np.flatnonzero(state["terrain"] == CITY)
-    state["num_cities"], state["city"][: len(cities)] = len(cities), cities
     for player in range(players):
-        mine = state["owner"] == player
-        state["land_total"][player] = np.count_nonzero(mine)
-        total = int(state["army"][mine].sum(dtype=np.int64))
+        total = int(state["army"][state["owner"] == player].sum(dtype=np.int64))
         if total > _INT32:
             raise _wrong(board[0][0], f"player {LETTERS[player]} has {total} armies; at most {_INT32} fit")
-        state["army_total"][player] = total
+    recount(state)
     _fill_header(state, header)
     return state
 
