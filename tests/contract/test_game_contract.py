@@ -185,6 +185,33 @@ def test_observing_changes_nothing_and_overwrites_everything(game):
     assert (table.views["me"] == np.arange(game.spec.num_players)).all()
 
 
+def test_observe_is_view_legal_and_remember_in_one(game):
+    table, random = Table(game, seeds()), np.random.default_rng(9)
+    views, masks, memories = (np.zeros_like(array) for array in (table.views, table.masks, table.memories))
+    for _ in range(10):
+        game.observe(table.states, views, masks, memories)
+        assert views.tobytes() == table.views.tobytes() and (masks == table.masks).all()
+        assert memories.tobytes() == table.memories.tobytes()
+        table.step(table.choose(random))
+
+
+def test_random_actions_are_legal_and_come_from_the_games_own_stream(game):
+    table, alone = Table(game, seeds()), Table(game, seeds()[3:4])
+    actions, alone_actions = (np.full(one.illegal.shape, -9, np.int32) for one in (table, alone))
+    for _ in range(10):
+        game.random_actions(table.states, actions)
+        game.random_actions(alone.states, alone_actions)
+        assert (actions[3:4] == alone_actions).all()
+        legal, to_move = table.legal(), table.legal().any(axis=-1)
+        chosen = np.take_along_axis(legal, np.maximum(actions, 0)[..., None].astype(np.int64), axis=-1)[
+            ..., 0
+        ]
+        assert chosen[to_move].all()
+        table.step(actions)
+        alone.step(alone_actions)
+        assert not table.illegal.any()
+
+
 def test_every_position_prints_and_parses_back(game):
     table, random = Table(game, seeds(6)), np.random.default_rng(8)
     for _ in range(6):

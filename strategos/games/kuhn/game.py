@@ -73,6 +73,16 @@ def _view(states, views):
 
 
 @njit(nogil=True, cache=True)
+def _random_actions(states, actions):
+    for game in range(states.shape[0]):
+        state = states[game]
+        actions[game, :] = PASS
+        if not state.over:
+            actions[game, state.tick % 2] = below(state.key, state.draws, 2)
+            state.draws += 1
+
+
+@njit(nogil=True, cache=True)
 def _returns(states, returns):
     for game in range(states.shape[0]):
         state = states[game]
@@ -89,7 +99,7 @@ def _returns(states, returns):
 
 
 class Kuhn:
-    """Kuhn poker. Actions: 0 pass, 1 bet; the mask of the player not to move is empty and their action unread."""
+    """Kuhn poker. Actions: 0 pass, 1 bet; who is not to move has an empty mask and is not asked."""
 
     spec = GameSpec(
         name="kuhn", num_players=2, num_actions=2, simultaneous=False, has_memory=False, max_ticks=3
@@ -107,7 +117,7 @@ class Kuhn:
         _reset(states, seeds)
 
     def step(self, states: np.ndarray, actions: np.ndarray, illegal: np.ndarray) -> None:
-        """Play the action of the player to move, `actions` [B, 2] int32; an unknown id passes, `illegal` is set."""
+        """Play the action of the player to move, `actions` [B, 2] int32; an unknown id passes, marked."""
         _step(states, actions, illegal)
 
     def legal(self, states: np.ndarray, masks: np.ndarray) -> None:
@@ -120,6 +130,15 @@ class Kuhn:
 
     def remember(self, views: np.ndarray, memories: np.ndarray) -> None:
         """Nothing: a view of Kuhn poker holds all that its player has ever seen."""
+
+    def observe(self, states: np.ndarray, views: np.ndarray, masks: np.ndarray, memories: np.ndarray) -> None:
+        """`view`, `legal` and `remember` in one call."""
+        _view(states, views)
+        _legal(states, masks)
+
+    def random_actions(self, states: np.ndarray, actions: np.ndarray) -> None:
+        """Fill `actions` [B, 2] int32 from each game's stream, pass and bet equally likely."""
+        _random_actions(states, actions)
 
     def over(self, states: np.ndarray) -> np.ndarray:
         """Which games [B] have ended, bool."""
