@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from strategos.games.generals.record import ALIVE
-from strategos.games.generals.rules import can_move, is_legal, neighbour, step
+from strategos.games.generals.record import ALIVE, MOUNTAIN
+from strategos.games.generals.rules import is_legal, neighbour, step
 from strategos.games.rng import below
 
 _MISSES = 32
@@ -22,15 +22,20 @@ def _count_bits(word):
 
 @njit(nogil=True, cache=True)
 def _stack(bitmap, counts, index):
-    """The tile of stack number `index` of a bitmap whose words hold `counts` bits."""
+    """The tile of stack number `index` of a bitmap; `counts[i]` bits are set before word `i`."""
     place = 0
-    while index >= counts[place]:
-        index -= counts[place]
-        place += 1
-    word = np.int64(bitmap[place])
-    for _ in range(index):
-        word &= word - 1
-    return place * 32 + _count_bits((word & -word) - 1)
+    for word in range(1, bitmap.shape[0]):
+        place += counts[word] <= index
+    bits = np.int64(bitmap[place])
+    index -= counts[place]
+    cell = place * 32
+    for width in (16, 8, 4, 2, 1):
+        low = _count_bits(bits & ((1 << width) - 1))
+        beyond = index >= low
+        index -= low if beyond else 0
+        bits = bits >> width if beyond else bits & ((1 << width) - 1)
+        cell += width if beyond else 0
+    return cell
 
 
 @njit(nogil=True, cache=True)
@@ -74,8 +79,8 @@ def random_action(state, player, num_actions, counts):
     bitmap = state.stacks[player]
     stacks = 0
     for place in range(bitmap.shape[0]):
-        counts[place] = _count_bits(np.int64(bitmap[place]))
-        stacks += counts[place]
+        counts[place] = stacks
+        stacks += _count_bits(np.int64(bitmap[place]))
     if stacks == 0:
         return num_actions - 1
     cells = state.owner.shape[0]
@@ -83,7 +88,8 @@ def random_action(state, player, num_actions, counts):
         number = below(state.key, state.draws, stacks * 8)
         state.draws += 1
         cell = _stack(bitmap, counts, number >> 3)
-        if can_move(state, player, cell, neighbour(cell, (number >> 1) & 3, state.stride, cells)):
+        target = neighbour(cell, (number >> 1) & 3, state.stride, cells)
+        if target >= 0 and state.terrain[target] != MOUNTAIN:
             return cell * 8 + (number & 7)
     return _nth_legal(state, player, num_actions)
 

@@ -18,6 +18,8 @@ UP, DOWN, LEFT, RIGHT = range(4)
 DEAD, ALIVE, SURRENDERED = range(3)
 
 MAX_PLAYERS = 16
+ARMY_CAP = 32767
+"""Views and memories hold armies in 16 bits: memory traffic is what limits them. States hold 32."""
 TREND_SPANS = (4, 16, 64, 256)
 """Time scales, in ticks, of the moving averages of the scoreboard that a memory keeps."""
 ACTIVITY_TICKS = 20
@@ -91,15 +93,15 @@ def state_dtype(cells: int, players: int) -> np.dtype:
             ("winner", "i2"),  # the winning team; -1 for a draw or a running game
             ("num_cities", "i2"),
             ("num_dead", "i2"),
-            ("pad", "i2"),
+            ("disguises", "u2"),  # all of `disguise` together
             ("army_total", "i4", (players,)),
             ("land_total", "i4", (players,)),
             ("general", "i2", (players,)),  # the tile, or -1 once it was captured
             ("death", "i2", (players,)),  # 0 alive, else the order of death from 1
+            ("stacks", "u4", (players, (cells + 31) // 32)),  # bitmaps of the tiles holding two or more
             ("army", "i4", (cells,)),
             ("city", "i2", (cells,)),  # tiles of the cities, ascending; num_cities are in use
             ("disguise", "u2", (cells,)),  # beside `city`: bit p, player p has not seen it since
-            ("stacks", "u4", (players, (cells + 31) // 32)),  # bitmaps of the tiles holding two or more
             ("owner", "i1", (cells,)),
             ("terrain", "u1", (cells,)),
             ("status", "u1", (players,)),
@@ -119,7 +121,7 @@ def view_dtype(cells: int, players: int) -> np.dtype:
             ("me", "i2"),
             ("army_total", "i4", (players,)),  # the public scoreboard
             ("land_total", "i4", (players,)),
-            ("army", "i4", (cells,)),  # 0 where unseen
+            ("army", "i2", (cells,)),  # 0 where unseen; at most ARMY_CAP
             ("owner", "i1", (cells,)),  # NEUTRAL where unseen
             ("terrain", "u1", (cells,)),  # FOG and OBSTACLE where unseen
             ("alive", "u1", (players,)),
@@ -137,9 +139,9 @@ def memory_dtype(cells: int, players: int) -> np.dtype:
             ("me", "i2"),
             ("land_trend", "f4", (players, len(TREND_SPANS))),  # moving averages
             ("army_trend", "f4", (players, len(TREND_SPANS))),
-            ("army", "i4", (cells,)),  # as last seen
             ("seen", "i4", (cells,)),  # tick of the last sight; -1 never
             ("activity", "u4", (cells,)),  # bit k: k ticks ago the tile was seen to be fought or marched over
+            ("army", "i2", (cells,)),  # as last seen; at most ARMY_CAP
             ("general", "i2", (players,)),  # where each general was seen; -1 unknown or captured
             ("owner", "i1", (cells,)),  # as last seen
             ("terrain", "u1", (cells,)),  # best knowledge; FOG unknown, OBSTACLE mountain or city

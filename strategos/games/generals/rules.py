@@ -34,15 +34,16 @@ _TARGET, _ORDER, _RANK = range(3)
 
 @njit(nogil=True, cache=True)
 def neighbour(cell, direction, stride, cells):
-    """The tile next to `cell` (up, down, left, right = 0..3), or -1 off the padded board."""
-    if direction == 0:
-        return cell - stride if cell >= stride else -1
-    if direction == 1:
-        return cell + stride if cell + stride < cells else -1
-    column = cell % stride
-    if direction == 2:
-        return cell - 1 if column > 0 else -1
-    return cell + 1 if column + 1 < stride else -1
+    """The tile next to `cell` (up, down, left, right = 0..3), or -1 off the padded board.
+
+    Without branches: random directions cannot be predicted, and a misprediction costs more than this.
+    """
+    down = int(direction == 1) - int(direction == 0)
+    right = int(direction == 3) - int(direction == 2)
+    column = cell % stride + right
+    target = cell + down * stride + right
+    on_board = (column >= 0) & (column < stride) & (target >= 0) & (target < cells)
+    return target if on_board else -1
 
 
 @njit(nogil=True, cache=True)
@@ -61,21 +62,26 @@ def sees(state, player, cell):
 
 
 @njit(nogil=True, cache=True)
-def _put(state, cell, owner, army):
-    """Set a tile's owner and army; land totals and the bitmaps of stacks follow."""
-    before = state.owner[cell]
-    word, bit = cell >> 5, 1 << (cell & 31)
-    if before != owner:
-        if before >= 0:
-            state.land_total[before] -= 1
-            state.stacks[before, word] &= _ALL_BITS ^ bit
-        if owner >= 0:
-            state.land_total[owner] += 1
-        state.owner[cell] = owner
-    if owner >= 0:
-        others = state.stacks[owner, word] & (_ALL_BITS ^ bit)
-        state.stacks[owner, word] = others | bit if army > 1 else others
+def _set_army(state, cell, owner, army):
+    """Set the army of a tile that `owner` holds and goes on to hold."""
+    bit = 1 << (cell & 31)
+    others = state.stacks[owner, cell >> 5] & (_ALL_BITS ^ bit)
+    state.stacks[owner, cell >> 5] = others | (bit if army > 1 else 0)
     state.army[cell] = army
+
+
+@njit(nogil=True, cache=True)
+def _hand_over(state, cell, owner, army):
+    """Give a tile to another owner (or to NEUTRAL) with this army; land and stacks follow."""
+    before = state.owner[cell]
+    if before >= 0:
+        state.land_total[before] -= 1
+        state.stacks[before, cell >> 5] &= _ALL_BITS ^ (1 << (cell & 31))
+    state.owner[cell] = owner
+    state.army[cell] = army
+    if owner >= 0:
+        state.land_total[owner] += 1
+        _set_army(state, cell, owner, army)
 
 
 @njit(nogil=True, cache=True)
@@ -102,6 +108,7 @@ def _found_city(state, cell):
     state.city[slot] = cell
     state.disguise[slot] = (1 << state.status.shape[0]) - 1
     state.num_cities += 1
+    state.disguises |= state.disguise[slot]
 
 
 @njit(nogil=True, cache=True)
@@ -112,7 +119,7 @@ def _give_land(state, loser, heir, halved):
         if state.owner[cell] == loser:
             army = state.army[cell]
             army = (army + 1) >> 1 if halved else army
-            _put(state, cell, heir, army)
+            _hand_over(state, cell, heir, army)
             total += army
     state.army_total[loser] = 0
     if heir >= 0:
@@ -138,8 +145,10 @@ def can_move(position, player, source, target):
         return False
     if position.army[source] >= 2:
         return True
-    owner = position.owner[target]
-    return owner >= 0 and owner != player and position.team[owner] == position.team[player]
+    owner = position.owner[target]  # a lone army may still be given to a teammate
+    if position.army[source] < 1 or owner < 0 or owner == player:
+        return False
+    return position.team[owner] == position.team[player]
 
 
 @njit(nogil=True, cache=True)
@@ -153,23 +162,32 @@ def execute_move(state, player, source, target, half):
         return 0
     army = state.army[source]
     sent = army >> 1 if half else army - 1
-    _put(state, source, player, army - sent)
+    _set_army(state, source, player, army - sent)
     owner, defence = state.owner[target], state.army[target]
+    if owner == player:
+        _set_army(state, target, player, defence + sent)
+        return 0
     general = owner >= 0 and state.terrain[target] == GENERAL
     if owner >= 0 and state.team[owner] == state.team[player]:
-        kept = owner if general else player
         gift = sent if general else -defence
-        if owner != player:
-            state.army_total[owner] += gift
-            state.army_total[player] -= gift
-        _put(state, target, kept, defence + sent)
+        state.army_total[owner] += gift
+        state.army_total[player] -= gift
+        if general:
+            _set_army(state, target, owner, defence + sent)
+        else:
+            _hand_over(state, target, player, defence + sent)
         return 0
     touched = general and 0 < state.rules.deathtouch_tick <= state.tick
     taken = sent > defence or touched
     state.army_total[player] -= min(sent, defence)
     if owner >= 0:  # a touched general loses what is left of its defence, too
         state.army_total[owner] -= defence if taken else sent
-    _put(state, target, player if taken else owner, max(sent - defence, 0) if taken else defence - sent)
+    if taken:
+        _hand_over(state, target, player, max(sent - defence, 0))
+    elif owner >= 0:
+        _set_army(state, target, owner, defence - sent)
+    else:
+        state.army[target] = defence - sent
     if not (taken and general):
         return 0
     state.general[owner] = -1
@@ -296,6 +314,24 @@ def _blocked(actions, targets, order, pending, place):
 
 
 @njit(nogil=True, cache=True)
+def _commute(state, actions, targets):
+    """Whether no two moves touch a common tile and none goes onto a general: any order is the same."""
+    players = actions.shape[0]
+    for player in range(players):
+        if targets[player] >= 0:
+            source, target = actions[player] >> 3, targets[player]
+            if state.terrain[target] == GENERAL:
+                return False
+            for other in range(player):
+                if targets[other] >= 0:
+                    rival = actions[other] >> 3
+                    meet = (rival == source) | (rival == target)
+                    if meet | (targets[other] == source) | (targets[other] == target):
+                        return False
+    return True
+
+
+@njit(nogil=True, cache=True)
 def _play_priority(state, actions, targets, order, ranks):
     """The live game's order: sorted moves, a chaser before the chased."""
     players = actions.shape[0]
@@ -330,11 +366,16 @@ def _play_priority(state, actions, targets, order, ranks):
 @njit(nogil=True, cache=True)
 def _reveal(state):
     """Cities founded during the game lose their disguise for every player who sees them."""
+    if state.disguises == 0:
+        return
+    left = 0
     for slot in range(state.num_cities):
         if state.disguise[slot] != 0:
             for player in range(state.status.shape[0]):
                 if state.disguise[slot] >> player & 1 and sees(state, player, state.city[slot]):
                     state.disguise[slot] ^= 1 << player
+            left |= state.disguise[slot]
+    state.disguises = left
 
 
 @njit(nogil=True, cache=True)
@@ -342,7 +383,7 @@ def _feed(state, cell):
     """One more army on an owned structure."""
     owner = state.owner[cell]
     state.army_total[owner] += 1
-    _put(state, cell, owner, state.army[cell] + 1)
+    _set_army(state, cell, owner, state.army[cell] + 1)
 
 
 @njit(nogil=True, cache=True)
@@ -421,7 +462,7 @@ def _play_builds(state, actions, illegal):
             cell = actions[player] - 8 * cells
             cost = build_cost(state, player, cell)
             state.army_total[player] -= cost
-            _put(state, cell, player, state.army[cell] - cost)
+            _set_army(state, cell, player, state.army[cell] - cost)
             _found_city(state, cell)
 
 
@@ -453,7 +494,7 @@ def step(state, actions, illegal, work):
             _reveal(state)
             _settle(state)
             return
-    elif state.rules.order == BY_INDEX:
+    elif state.rules.order == BY_INDEX or _commute(state, actions, targets):
         _play_index(state, actions, targets)
     else:
         _play_priority(state, actions, targets, work[_ORDER], work[_RANK])

@@ -13,6 +13,7 @@ from numba import njit
 from strategos.games.generals.record import (
     ACTIVITY_TICKS,
     ALIVE,
+    ARMY_CAP,
     CITY,
     FOG,
     GENERAL,
@@ -86,7 +87,7 @@ def write_view(state, player, view, rows):
     visible = rows[_MARK, stride + 1 : stride + 1 + cells]
     army, seen_army = state.army, view.army
     for cell in range(cells):
-        seen_army[cell] = army[cell] if visible[cell] else 0
+        seen_army[cell] = min(army[cell], ARMY_CAP) if visible[cell] else 0
     owner, seen_owner = state.owner, view.owner
     for cell in range(cells):
         seen_owner[cell] = owner[cell] if visible[cell] else NEUTRAL
