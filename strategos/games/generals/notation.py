@@ -251,6 +251,7 @@ def _fill_disguises(state: np.record, field: _Word) -> None:
         slot = np.searchsorted(state["city"][: state["num_cities"]], cell)
         letters = _Word(field.line, here.column + match.start(3), match[3])
         state["disguise"][slot] = sum(1 << player for player in _read_players(letters, len(state["team"])))
+    state["disguises"] = np.bitwise_or.reduce(state["disguise"])
 
 
 def _read_header(header: _Header, key: re.Match[str], number: int, line: str) -> None:
