@@ -192,7 +192,10 @@ def _reset_games(states, seeds, options, ruleset, teams, height, width, work):
         state = states[game]
         state.key = derive(seeds[game], 0)
         state.draws = 0
+        state.stride = width
+        state.disguises = 0
         maps.generate(state, options, ruleset, teams, height, width, work)
+        rules.index_stacks(state)
 
 
 @njit(nogil=True, cache=True)
