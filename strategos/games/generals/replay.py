@@ -181,6 +181,7 @@ def replay_of_game(
         version = FIRST_WITHOUT_REGROWTH - 1 if start["rules"]["cities_regrow"] else FIRST_OF_PRIORITY - 1
     names = tuple(usernames or (f"player {player}" for player in range(len(start["team"]))))
     moves = np.array(list(_executed_moves(start, actions)), dtype=np.int32).reshape(-1, 5)
+    teams = tuple(start["team"].tolist())
     kinds = {kind: np.flatnonzero(start["terrain"] == kind) for kind in (CITY, MOUNTAIN, PLAIN)}
     neutral = kinds[PLAIN][(start["owner"][kinds[PLAIN]] == NEUTRAL) & (start["army"][kinds[PLAIN]] > 0)]
     return Replay(
@@ -196,7 +197,7 @@ def replay_of_game(
         moves=moves,
         afks=np.zeros((0, 2), dtype=np.int32),
         stars=(0,) * len(names),
-        teams=tuple(start["team"].tolist()),
+        teams=teams if len(set(teams)) < len(teams) else None,
         title=title,
         neutrals=_unpadded(start, neutral),
         neutral_armies=tuple(start["army"][neutral].tolist()),
