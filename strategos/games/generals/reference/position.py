@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from strategos.games.generals.record import CITY, NEUTRAL, RULES_DTYPE
+from strategos.games.generals.record import CITY, MOUNTAIN, NEUTRAL, RULES_DTYPE
 
 # (row, column) of a step in the directions up, down, left, right.
 STEPS = ((-1, 0), (1, 0), (0, -1), (0, 1))
@@ -95,12 +95,18 @@ def to_state(position: Position, dtype: np.dtype) -> np.record:
         state[field] = getattr(position, field)
     for field in ("army", "owner", "terrain", "team", "status", "general", "death"):
         state[field] = getattr(position, field)
+    state["ways"] = [ways(position, cell) for cell in position.cells]
     state["army_total"] = [army_total(position, player) for player in position.players]
     state["land_total"] = [len(land(position, player)) for player in position.players]
+    for player in position.players:
+        stacks = sum(1 << cell for cell in land(position, player) if position.army[cell] >= 2)
+        for word in range(state["stacks"].shape[1]):
+            state["stacks"][player, word] = stacks >> 32 * word & 0xFFFFFFFF
     state["num_cities"] = len(position.disguise)
     for k, tile in enumerate(sorted(position.disguise)):
         state["city"][k] = tile
         state["disguise"][k] = sum(1 << player for player in position.disguise[tile])
+        state["disguises"] |= state["disguise"][k]
     return state
 
 
@@ -110,6 +116,17 @@ def to_state(position: Position, dtype: np.dtype) -> np.record:
 def land(position: Position, player: int) -> list[int]:
     """The tiles that a player owns, ascending."""
     return [cell for cell in position.cells if position.owner[cell] == player]
+
+
+def ways(position: Position, cell: int) -> int:
+    """The moves from `cell` that neither a mountain nor the edge stops: bit 2 * direction + half."""
+    open_ways = 0
+    if position.terrain[cell] != MOUNTAIN:
+        for direction in range(4):
+            target = neighbour(position, cell, direction)
+            if target is not None and position.terrain[target] != MOUNTAIN:
+                open_ways |= 3 << 2 * direction
+    return open_ways
 
 
 def army_total(position: Position, player: int) -> int:

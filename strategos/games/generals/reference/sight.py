@@ -7,6 +7,7 @@ import numpy as np
 from strategos.games.generals.record import (
     ACTIVITY_TICKS,
     ALIVE,
+    ARMY_CAP,
     CITY,
     FOG,
     GENERAL,
@@ -33,7 +34,7 @@ def view(position: Position, player: int) -> np.record:
     sight["stride"], sight["me"] = position.stride, player
     sight["army_total"] = [army_total(position, other) for other in position.players]
     sight["land_total"] = [len(land(position, other)) for other in position.players]
-    sight["army"] = [position.army[cell] if cell in seen else 0 for cell in position.cells]
+    sight["army"] = [min(position.army[cell], ARMY_CAP) if cell in seen else 0 for cell in position.cells]
     sight["owner"] = [position.owner[cell] if cell in seen else NEUTRAL for cell in position.cells]
     sight["terrain"] = [
         position.terrain[cell] if cell in seen else in_fog(position, player, cell) for cell in position.cells
@@ -77,7 +78,8 @@ def remember(sight: np.void, memory: np.void) -> np.record:
             owner, growth = then["owner"][cell], 0
             if owner != NEUTRAL:
                 growth = (tick % 2 == 0 and terrain in (CITY, GENERAL)) + (tick % 50 == 0)
-            if watched and (owner != now["owner"][cell] or now["army"][cell] != then["army"][cell] + growth):
+            expected = min(then["army"][cell] + growth, ARMY_CAP)
+            if watched and (owner != now["owner"][cell] or now["army"][cell] != expected):
                 activity |= 1
             for field in ("terrain", "owner", "army"):
                 after[field][cell] = now[field][cell]
@@ -102,7 +104,7 @@ def remember(sight: np.void, memory: np.void) -> np.record:
         for total, trend in (("land_total", "land_trend"), ("army_total", "army_trend")):
             for player, value in enumerate(sight[total]):
                 for k, span in enumerate(TREND_SPANS):
-                    old = after[trend][player, k]
-                    after[trend][player, k] = old + (np.float32(value) - old) / np.float32(span)
+                    old = float(after[trend][player, k])  # float64 here, rounded once when stored
+                    after[trend][player, k] = old + (int(value) - old) / span
     after["tick"] = tick
     return after

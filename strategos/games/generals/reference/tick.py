@@ -60,7 +60,7 @@ def is_legal(position: Position, player: int, action: int) -> bool:
     """Whether the player may choose this action id now."""
     if action == position.pass_action:
         return True
-    if not 0 <= action < position.pass_action or position.status[player] != ALIVE or position.over:
+    if not 0 <= action < position.pass_action or position.status[player] != ALIVE:
         return False
     if action >= 8 * len(position.army):
         cell = action - 8 * len(position.army)
