@@ -256,8 +256,14 @@ def test_large_files_are_refused_unread(monkeypatch, tmp_path):
     monkeypatch.setattr(replay_files, "MAX_FILE_BYTES", 1000)
     path = tmp_path / "huge.gior"
     path.write_bytes(bytes(5000))
-    with pytest.raises(ReplayError, match="larger than 1000 bytes"):
+    with pytest.raises(ReplayError, match="the file is larger than 1000 bytes"):
         read_replay(path)
+    monkeypatch.setattr(replay_files, "MAX_PACKED_BYTES", 500)
+    with pytest.raises(ReplayError, match=r"the \.gior is larger than 500 bytes"):
+        parse_replay(bytes(501))
+    monkeypatch.setattr(replay_files, "MAX_TEXT", 300)
+    with pytest.raises(ReplayError, match="unpacks to more than 300 characters; expected a"):
+        parse_replay(lz_string.compress(" " * 301))
 
 
 @settings(derandomize=True, deadline=None, max_examples=300)

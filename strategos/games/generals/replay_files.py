@@ -29,7 +29,8 @@ FOREIGN_RULES = ("swamps", "modifiers", "observatories", "lookouts", "deserts", 
 """What the later site added and these rules do not have; a replay that uses one is refused."""
 
 MAX_FILE_BYTES = 16_000_000
-MAX_TEXT = 64_000_000
+MAX_PACKED_BYTES = 2_000_000  # of a .gior: unpacking takes some fifty times its bytes of memory
+MAX_TEXT = 16_000_000
 MAX_CELLS = 32767  # a tile number is an int16
 MAX_TICK = 100_000  # fourteen hours of play; also bounds the time a hostile file can take
 MAX_ARMY = 1_000_000_000
@@ -132,6 +133,8 @@ def parse_replay(data: bytes) -> Replay:
         raise ReplayError(f"the file is larger than {MAX_FILE_BYTES} bytes; expected one recorded game")
     if data.lstrip()[:1] in (b"{", b"["):
         text: bytes | str = data
+    elif len(data) > MAX_PACKED_BYTES:
+        raise ReplayError(f"the .gior is larger than {MAX_PACKED_BYTES} bytes; expected one recorded game")
     else:
         try:
             text = lz_string.decompress(data, MAX_TEXT)
@@ -140,7 +143,7 @@ def parse_replay(data: bytes) -> Replay:
     try:
         content = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise ReplayError(f"bad JSON: {error}") from error
+        raise ReplayError(f"bad JSON: {error}; expected a .gior or a .gioreplay") from error
     return _checked(_named(content))
 
 
