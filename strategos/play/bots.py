@@ -1,0 +1,179 @@
+"""The scripted opponents that agents are measured against: random, expander and hunter.
+
+They see views, masks and memories like any policy. The kernels take single fields as `[B, ...]`
+arrays and not records, so that one compilation serves every board size and player count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numba import njit
+
+from strategos.games.rng import below
+from strategos.play.hunter import HunterBot
+from strategos.play.policy import Policy
+
+_OTHER, _NEUTRAL, _ENEMY = range(3)
+
+
+def row_keys(rng: np.random.Generator, rows: int) -> np.ndarray:
+    """One random stream a row, [B] int64: a row draws the same numbers alone and in a batch."""
+    return rng.integers(0, 1 << 63, size=rows, dtype=np.int64)
+
+
+class RandomBot:
+    """Plays uniformly among the legal actions of any game; in Generals it passes only when it must."""
+
+    name = "random"
+
+    def act(
+        self, views: np.ndarray, masks: np.ndarray, memories: np.ndarray | None, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Choose actions [B] int32; see `Policy.act`."""
+        actions = np.empty(len(views), np.int32)
+        _random_actions(masks, "terrain" in (views.dtype.names or ()), row_keys(rng, len(views)), actions)
+        return actions
+
+
+class ExpanderBot:
+    """Takes an enemy tile where it can, else a neutral one, else makes any legal move; chance decides.
+
+    It moves whole stacks: drawing among halves too wins a third as many games against random.
+    """
+
+    name = "expander"
+
+    def act(
+        self, views: np.ndarray, masks: np.ndarray, memories: np.ndarray | None, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Choose actions [B] int32; see `Policy.act`. Generals only."""
+        actions = np.empty(len(views), np.int32)
+        _expander_actions(
+            views["army"],
+            views["owner"],
+            views["me"],
+            views["stride"],
+            views["team"],
+            masks,
+            row_keys(rng, len(views)),
+            actions,
+        )
+        return actions
+
+
+BOTS: dict[str, Callable[[], Policy]] = {"random": RandomBot, "expander": ExpanderBot, "hunter": HunterBot}
+"""Name of each bot, and what makes one."""
+
+
+@njit(nogil=True, cache=True)
+def _count_bits(byte):
+    count = 0
+    while byte:
+        byte &= byte - 1
+        count += 1
+    return count
+
+
+@njit(nogil=True, cache=True)
+def _nth_legal(mask, index):
+    """The id of the legal action number `index` of a packed mask [mask_bytes]."""
+    for place in range(mask.shape[0]):
+        byte = int(mask[place])
+        if byte == 0:
+            continue
+        count = _count_bits(byte)
+        if index >= count:
+            index -= count
+            continue
+        for bit in range(8):
+            if byte >> bit & 1:
+                if index == 0:
+                    return 8 * place + bit
+                index -= 1
+    return 0
+
+
+@njit(nogil=True, cache=True)
+def _random_actions(masks, last_is_pass, keys, actions):
+    """Fill `actions` [B] from packed `masks` [B, mask_bytes]; the last id only where it is alone."""
+    for row in range(masks.shape[0]):
+        mask = masks[row]
+        legal = 0
+        for place in range(mask.shape[0]):
+            if mask[place]:
+                legal += _count_bits(int(mask[place]))
+        if last_is_pass and legal > 1:
+            legal -= 1
+        actions[row] = _nth_legal(mask, below(keys[row], 0, legal)) if legal > 0 else 0
+
+
+@njit(nogil=True, cache=True)
+def _class_of(army, owner, team, my_team, stride, cell, bit):
+    """What move number `bit` of `cell` captures with the whole stack: enemy land, neutral, nothing."""
+    direction = bit >> 1
+    if direction == 0:
+        target = cell - stride
+    elif direction == 1:
+        target = cell + stride
+    elif direction == 2:
+        target = cell - 1
+    else:
+        target = cell + 1
+    holder = owner[target]
+    if army[cell] - 1 <= army[target] or (holder >= 0 and team[holder] == my_team):
+        return _OTHER
+    return _ENEMY if holder >= 0 else _NEUTRAL
+
+
+@njit(nogil=True, cache=True)
+def _expander_actions(armies, owners, me, strides, teams, masks, keys, actions):
+    """Fill `actions` [B]; see `ExpanderBot`. Every board field is [B, cells], `teams` [B, P]."""
+    cells = armies.shape[1]
+    for row in range(armies.shape[0]):
+        army, owner, team, mask = armies[row], owners[row], teams[row], masks[row]
+        my_team, stride = team[me[row]], int(strides[row])
+        enemies, neutrals, others = 0, 0, 0
+        for place in range(mask.shape[0]):
+            byte = int(mask[place])
+            if byte == 0:
+                continue
+            if place >= cells:
+                others += _count_bits(byte)
+                continue
+            for bit in range(0, 8, 2):
+                if byte >> bit & 1:
+                    kind = _class_of(army, owner, team, my_team, stride, place, bit)
+                    enemies += kind == _ENEMY
+                    neutrals += kind == _NEUTRAL
+                    others += kind == _OTHER
+        if enemies > 0:
+            wanted, choices = _ENEMY, enemies
+        elif neutrals > 0:
+            wanted, choices = _NEUTRAL, neutrals
+        else:
+            # The last legal id is pass: never where something else is legal.
+            wanted, choices = _OTHER, others - 1 if others > 1 else others
+        index = below(keys[row], 0, choices)
+        actions[row] = _nth_of_class(army, owner, team, my_team, stride, mask, wanted, index)
+
+
+@njit(nogil=True, cache=True)
+def _nth_of_class(army, owner, team, my_team, stride, mask, wanted, index):
+    """The id of whole-stack move number `index` of a class; what is no move counts as `_OTHER`."""
+    cells = army.shape[0]
+    for place in range(mask.shape[0]):
+        byte = int(mask[place])
+        if byte == 0:
+            continue
+        for bit in range(0, 8, 2 if place < cells else 1):
+            if byte >> bit & 1:
+                kind = _OTHER
+                if place < cells:
+                    kind = _class_of(army, owner, team, my_team, stride, place, bit)
+                if kind == wanted:
+                    if index == 0:
+                        return 8 * place + bit
+                    index -= 1
+    return 0

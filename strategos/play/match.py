@@ -1,0 +1,201 @@
+"""Matches: policies against each other on the same boards, with the seats rotated.
+
+Every board is played once for each seat, so that a lucky spawn is everybody's once. No game is
+left out: one that reaches the tick limit is a draw. Nothing here rates players or writes files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from strategos.engine.batch import Batch
+from strategos.games.rng import derive
+from strategos.games.spec import Game
+from strategos.play.policy import Policy
+from strategos.ratings.payoff import Result, wilson
+
+_BOARDS, _CHANCE = range(2)
+
+
+@dataclass(frozen=True)
+class PlayedGame:
+    """One game of a match."""
+
+    seed: int
+    seats: tuple[int, ...]
+    """The policy on each seat, as its place in the match."""
+    returns: tuple[float, ...]
+    """Of each seat, in [-1, 1]; zeros for a draw and at the tick limit."""
+    length: int
+    truncated: bool
+    actions: np.ndarray | None
+    """int32 [length, seats] where the match was recorded."""
+    final_hash: str | None
+    """SHA-256 of the last state's bytes where the match was recorded."""
+
+
+@dataclass(frozen=True)
+class MatchResult:
+    """What came out of a match of N policies; all counts are in the order of the policies."""
+
+    policies: tuple[str, ...]
+    games: tuple[PlayedGame, ...]
+    wins: np.ndarray
+    draws: np.ndarray
+    losses: np.ndarray
+    illegal: np.ndarray
+    """Actions that the game refused and played as a pass."""
+    paired: np.ndarray | None
+    """int64 [N, 2 * N + 1]: boards by the policy's half points on it, over all its seats. With two
+    policies these are the pentanomial counts. None for a match that was not paired."""
+
+    def win_interval(self, policy: int, confidence: float = 0.95) -> tuple[float, float]:
+        """Wilson's interval of the share of games that the policy won; a draw is not won."""
+        return wilson(int(self.wins[policy]), len(self.games), confidence)
+
+    def result(self) -> Result:
+        """The match of two policies as a line of a results table; `ValueError` for more of them."""
+        if len(self.policies) != 2:
+            raise ValueError(f"a result is between two policies; this match had {len(self.policies)}")
+        return Result(*self.policies, int(self.wins[0]), int(self.draws[0]), int(self.losses[0]))
+
+
+def play_match(
+    game: Game,
+    policies: Sequence[Policy],
+    *,
+    num_games: int,
+    seed: int,
+    tick_limit: int,
+    paired: bool = True,
+    record: bool = False,
+    batch_size: int = 512,
+    threads: int | None = None,
+) -> MatchResult:
+    """Play `num_games` games, one policy a seat, and count who won.
+
+    With `paired`, game `b * N + r` is played on board `b` with policy `(s + r) % N` on seat `s`;
+    without it every game has its own board and the seats still rotate. `tick_limit` 0 leaves the end
+    to the rules. The result is a function of the arguments, the number of threads left out.
+
+    `ValueError` when there is not one policy a seat, or `num_games` does not fill the boards.
+    """
+    seats = game.spec.num_players
+    if len(policies) != seats:
+        raise ValueError(f"the game has {seats} seats and {len(policies)} policies were given")
+    if num_games < 1:
+        raise ValueError(f"a match needs at least 1 game, not {num_games}")
+    if paired and num_games % seats:
+        raise ValueError(
+            f"a paired board is played {seats} times, once for each seat rotated; {num_games} games do not "
+            f"fill the boards: take {num_games + -num_games % seats}"
+        )
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be 1 or more, not {batch_size}")
+    if tick_limit == 0 and game.spec.simultaneous and game.spec.max_ticks == 0:
+        raise ValueError("this game's rules set no last tick; give the match a tick_limit")
+    numbers = np.arange(num_games)
+    boards = numbers // seats if paired else numbers
+    seating = (np.arange(seats) + numbers[:, None]) % seats
+    played: list[PlayedGame] = []
+    illegal = np.zeros(seats, np.int64)
+    for first in range(0, num_games, batch_size):
+        rows = slice(first, min(first + batch_size, num_games))
+        seeds = np.array([derive(derive(seed, _BOARDS), int(board)) for board in boards[rows]], np.int64)
+        rng = np.random.default_rng([seed & 0xFFFFFFFFFFFFFFFF, _CHANCE, first])
+        played += _play_batch(game, policies, seeds, seating[rows], rng, tick_limit, record, threads, illegal)
+    return _count(policies, played, boards, illegal, paired)
+
+
+def _play_batch(
+    game: Game,
+    policies: Sequence[Policy],
+    seeds: np.ndarray,
+    seating: np.ndarray,
+    rng: np.random.Generator,
+    tick_limit: int,
+    record: bool,
+    threads: int | None,
+    illegal: np.ndarray,
+) -> list[PlayedGame]:
+    """Play one batch to its end; `seating` [B, P] tells the policy on each seat."""
+    size = len(seeds)
+    batch = Batch(game, size, threads=threads, tick_limit=tick_limit)
+    batch.reset(seeds=seeds)
+    seen = batch.observation
+    has_memory = len(seen.memories) > 0
+    running = np.ones(size, bool)
+    lengths, truncated = np.zeros(size, np.int64), np.zeros(size, bool)
+    returns = np.zeros(seating.shape, np.float32)
+    actions = np.zeros(seating.shape, np.int32)
+    history: list[np.ndarray] = []
+    while running.any():
+        for seat in range(seating.shape[1]):
+            for place, policy in enumerate(policies):
+                rows = np.flatnonzero(running & (seating[:, seat] == place))
+                if not game.spec.simultaneous:
+                    rows = rows[seen.masks[rows, seat].any(axis=1)]
+                if len(rows):
+                    memories = seen.memories[rows, seat] if has_memory else None
+                    actions[rows, seat] = policy.act(
+                        seen.views[rows, seat], seen.masks[rows, seat], memories, rng
+                    )
+        if record:
+            history.append(actions.copy())
+        batch.step(actions)
+        lengths[running] += 1
+        refused = (batch.illegal != 0) & running[:, None]
+        illegal += np.bincount(seating[refused], minlength=len(illegal))
+        ended = running & (batch.terminated | batch.truncated)
+        truncated[ended] = batch.truncated[ended] & ~batch.terminated[ended]
+        returns[ended] = np.where(truncated[ended, None], 0, batch.returns[ended])
+        running &= ~ended
+    moves = np.stack(history) if record else None
+    return [
+        PlayedGame(
+            seed=int(seeds[row]),
+            seats=tuple(seating[row].tolist()),
+            returns=tuple(returns[row].tolist()),
+            length=int(lengths[row]),
+            truncated=bool(truncated[row]),
+            actions=None if moves is None else moves[: lengths[row], row].copy(),
+            final_hash=hash_state(batch.states[row : row + 1]) if record else None,
+        )
+        for row in range(size)
+    ]
+
+
+def hash_state(states: np.ndarray) -> str:
+    """SHA-256 of the bytes of `states`, in hexadecimal."""
+    return hashlib.sha256(states.tobytes()).hexdigest()
+
+
+def _count(
+    policies: Sequence[Policy],
+    played: list[PlayedGame],
+    boards: np.ndarray,
+    illegal: np.ndarray,
+    paired: bool,
+) -> MatchResult:
+    size = len(policies)
+    outcome = np.zeros((len(played), size), np.int64)  # 0 lost, 1 drawn, 2 won: half points
+    for number, game in enumerate(played):
+        outcome[number, list(game.seats)] = 1 + np.sign(game.returns).astype(np.int64)
+    pairs = None
+    if paired:
+        points = np.zeros((boards[-1] + 1, size), np.int64)
+        np.add.at(points, boards, outcome)
+        pairs = np.stack([np.bincount(column, minlength=2 * size + 1) for column in points.T])
+    return MatchResult(
+        policies=tuple(policy.name for policy in policies),
+        games=tuple(played),
+        wins=(outcome == 2).sum(axis=0),
+        draws=(outcome == 1).sum(axis=0),
+        losses=(outcome == 0).sum(axis=0),
+        illegal=illegal,
+        paired=pairs,
+    )
