@@ -5,36 +5,29 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from strategos.games.generals.record import ALIVE, MOUNTAIN
-from strategos.games.generals.rules import is_legal, neighbour, step
+from strategos.games.bits import count_bits, lowest_bit
+from strategos.games.generals.record import ALIVE
+from strategos.games.generals.rules import is_legal, step
 from strategos.games.rng import below
 
 _MISSES = 32
 
 
 @njit(nogil=True, cache=True)
-def _count_bits(word):
-    """Set bits of a 32-bit word, in arithmetic that plain Python does alike."""
-    word = word - ((word >> 1) & 0x55555555)
-    word = (word & 0x33333333) + ((word >> 2) & 0x33333333)
-    return (((word + (word >> 4)) & 0x0F0F0F0F) * 0x01010101 >> 24) & 0xFF
-
-
-@njit(nogil=True, cache=True)
-def _stack(bitmap, counts, index):
-    """The tile of stack number `index` of a bitmap; `counts[i]` bits are set before word `i`."""
+def _stack(bitmap, before, index):
+    """The tile of stack number `index` of a bitmap; `before[i]` bits are set before word `i`."""
     place = 0
     for word in range(1, bitmap.shape[0]):
-        place += counts[word] <= index
+        place += before[word] <= index
     bits = np.int64(bitmap[place])
-    index -= counts[place]
+    index -= before[place]
     cell = place * 32
     for width in (16, 8, 4, 2, 1):
-        low = _count_bits(bits & ((1 << width) - 1))
-        beyond = index >= low
+        low = count_bits(bits & ((1 << width) - 1))
+        beyond = width if index >= low else 0
         index -= low if beyond else 0
-        bits = bits >> width if beyond else bits & ((1 << width) - 1)
-        cell += width if beyond else 0
+        bits >>= beyond
+        cell += beyond
     return cell
 
 
@@ -65,11 +58,11 @@ def _nth_legal(state, player, num_actions):
 
 
 @njit(nogil=True, cache=True)
-def random_action(state, player, num_actions, counts):
+def random_action(state, player, num_actions, before):
     """Draw one action uniformly from the player's legal ones; pass only when there is no other.
 
     Without builds and teammates a legal action is (stack, direction, half): draw all three, and
-    again where a mountain or the edge is in the way. `counts` is working memory, one entry for
+    again where a mountain or the edge is in the way. `before` is working memory, one entry for
     every 32 tiles.
     """
     if state.over or state.status[player] != ALIVE:
@@ -79,37 +72,35 @@ def random_action(state, player, num_actions, counts):
     bitmap = state.stacks[player]
     stacks = 0
     for place in range(bitmap.shape[0]):
-        counts[place] = stacks
-        stacks += _count_bits(np.int64(bitmap[place]))
+        before[place] = stacks
+        stacks += count_bits(np.int64(bitmap[place]))
     if stacks == 0:
         return num_actions - 1
-    cells = state.owner.shape[0]
     for _ in range(_MISSES):
         number = below(state.key, state.draws, stacks * 8)
         state.draws += 1
-        cell = _stack(bitmap, counts, number >> 3)
-        target = neighbour(cell, (number >> 1) & 3, state.stride, cells)
-        if target >= 0 and state.terrain[target] != MOUNTAIN:
+        cell = _stack(bitmap, before, number >> 3)
+        if state.ways[cell] >> (number & 7) & 1:
             return cell * 8 + (number & 7)
     return _nth_legal(state, player, num_actions)
 
 
 @njit(nogil=True, cache=True)
-def random_actions(states, num_actions, actions, counts):
+def random_actions(states, num_actions, actions, before):
     """Fill `actions` [B, P] int32 with random legal actions for a slice of games."""
     for game in range(states.shape[0]):
         for player in range(actions.shape[1]):
-            actions[game, player] = random_action(states[game], player, num_actions, counts)
+            actions[game, player] = random_action(states[game], player, num_actions, before)
 
 
 @njit(nogil=True, cache=True)
-def play_randomly(states, num_actions, actions, illegal, counts, work):
+def play_randomly(states, num_actions, actions, illegal, before, work):
     """One tick of random legal moves in every game of a slice, each game touched once.
 
-    `actions` [P] int32 and `illegal` [P] uint8 are working memory, as `counts` and `work` are.
+    `actions` [P] int32 and `illegal` [P] uint8 are working memory, as `before` and `work` are.
     """
     for game in range(states.shape[0]):
         state = states[game]
         for player in range(actions.shape[0]):
-            actions[player] = random_action(state, player, num_actions, counts)
+            actions[player] = random_action(state, player, num_actions, before)
         step(state, actions, illegal, work)

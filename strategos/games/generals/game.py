@@ -123,7 +123,7 @@ class Generals:
 
     def legal(self, states: np.ndarray, masks: np.ndarray) -> None:
         """Write packed legal `masks` [B, P, mask_bytes] uint8."""
-        view.mask_games(states, masks, self._workspace().rows)
+        view.mask_games(states, masks)
 
     def view(self, states: np.ndarray, views: np.ndarray) -> None:
         """Write every player's `views` [B, P]."""
@@ -192,10 +192,8 @@ def _reset_games(states, seeds, options, ruleset, teams, height, width, work):
         state = states[game]
         state.key = derive(seeds[game], 0)
         state.draws = 0
-        state.stride = width
-        state.disguises = 0
         maps.generate(state, options, ruleset, teams, height, width, work)
-        rules.index_stacks(state)
+        rules.index_ways(state)
 
 
 @njit(nogil=True, cache=True)

@@ -63,6 +63,7 @@ from strategos.games.generals.record import (
     ruleset,
     state_dtype,
 )
+from strategos.games.generals.rules import index_ways
 
 LETTERS = "ABCDEFGHIJKLMNOP"
 MAX_CELLS = 32767  # a tile number is an int16
@@ -154,7 +155,8 @@ def parse_state(text: str) -> np.record:
 
 
 def recount(state: np.record) -> None:
-    """Make what follows from terrain, owners and armies: the cities, the totals, the stacks."""
+    """Make what follows from terrain, owners and armies: the ways, the cities, the totals, the stacks."""
+    index_ways(state)
     cities = np.flatnonzero(state["terrain"] == CITY)
     state["num_cities"], state["city"][: len(cities)] = len(cities), cities
     for player in range(len(state["team"])):

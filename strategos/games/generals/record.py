@@ -104,6 +104,7 @@ def state_dtype(cells: int, players: int) -> np.dtype:
             ("disguise", "u2", (cells,)),  # beside `city`: bit p, player p has not seen it since
             ("owner", "i1", (cells,)),
             ("terrain", "u1", (cells,)),
+            ("ways", "u1", (cells,)),  # moves that terrain and edges allow: bit 2 * direction + half
             ("status", "u1", (players,)),
             ("team", "i1", (players,)),
         ]

@@ -33,17 +33,30 @@ _TARGET, _ORDER, _RANK = range(3)
 
 
 @njit(nogil=True, cache=True)
-def neighbour(cell, direction, stride, cells):
-    """The tile next to `cell` (up, down, left, right = 0..3), or -1 off the padded board.
+def index_ways(state):
+    """Make `ways` from the terrain: for each tile the moves that neither a mountain nor the edge stops."""
+    stride, cells = state.stride, state.terrain.shape[0]
+    for cell in range(cells):
+        column = cell % stride
+        ways = 0
+        if cell >= stride and state.terrain[cell - stride] != MOUNTAIN:
+            ways |= 0b00000011
+        if cell + stride < cells and state.terrain[cell + stride] != MOUNTAIN:
+            ways |= 0b00001100
+        if column > 0 and state.terrain[cell - 1] != MOUNTAIN:
+            ways |= 0b00110000
+        if column + 1 < stride and state.terrain[cell + 1] != MOUNTAIN:
+            ways |= 0b11000000
+        state.ways[cell] = 0 if state.terrain[cell] == MOUNTAIN else ways
 
-    Without branches: random directions cannot be predicted, and a misprediction costs more than this.
-    """
-    down = int(direction == 1) - int(direction == 0)
-    right = int(direction == 3) - int(direction == 2)
-    column = cell % stride + right
-    target = cell + down * stride + right
-    on_board = (column >= 0) & (column < stride) & (target >= 0) & (target < cells)
-    return target if on_board else -1
+
+@njit(nogil=True, cache=True)
+def target_of(state, action):
+    """The tile that a move goes to, or -1 where a mountain or the edge is in the way."""
+    source, order = action >> 3, action & 7
+    forward = (order & 2) - 1  # -1 up and left, +1 down and right
+    target = source + forward * (state.stride if order < 4 else 1)
+    return target if state.ways[source] >> order & 1 else -1
 
 
 @njit(nogil=True, cache=True)
@@ -219,12 +232,6 @@ def can_build(position, player, cell):
     if position.owner[cell] != player or position.terrain[cell] != PLAIN or army < BUILD_COST:
         return False
     return army >= build_cost(position, player, cell)
-
-
-@njit(nogil=True, cache=True)
-def target_of(position, action):
-    """The tile that a move goes to, or -1 off the board."""
-    return neighbour(action >> 3, (action >> 1) & 3, position.stride, position.owner.shape[0])
 
 
 @njit(nogil=True, cache=True)

@@ -1,7 +1,6 @@
 """What a player of Generals may know: the fogged view, the legal mask, the memory.
 
-A view is made from a state; a mask and a memory are made from views alone, so nothing hidden can
-reach them. All functions are flat loops over bytes and words that the compiler turns into vector
+A view and a mask are made from a state, a memory from views alone, so nothing hidden can reach it. All functions are flat loops over bytes and words that the compiler turns into vector
 instructions: the padded scratch rows below stand in for the edges of the board.
 """
 
@@ -22,7 +21,7 @@ from strategos.games.generals.record import (
     OBSTACLE,
     TREND_SPANS,
 )
-from strategos.games.generals.rules import can_build, can_move, neighbour
+from strategos.games.generals.rules import can_build, can_move, target_of
 
 # Rows of the scratch array.
 _MARK, _SPREAD, _LEFT, _RIGHT = range(4)
@@ -105,54 +104,43 @@ def write_view(state, player, view, rows):
 
 
 @njit(nogil=True, cache=True)
-def write_mask(position, player, alive, builds, mask, rows):
-    """Write the packed legal moves of `player` into `mask`; `position` is a state or the player's view.
+def write_mask(state, player, mask):
+    """Write the packed legal moves of `player` into `mask`, all of which that player's view shows.
 
     Byte `cell` holds the eight moves from that tile, bit `2 * direction + half`. Builds follow where
     the ruleset has them, one bit a tile, and the last bit is pass.
     """
-    cells, stride = position.owner.shape[0], position.stride
-    margin = stride + 1
-    moves = mask[:cells]
+    cells = state.owner.shape[0]
+    builds = state.rules.builds
     mask[cells:] = 0
-    last = cells + (cells >> 3 if builds else 0)
-    mask[last] = 1 << (cells & 7) if builds else 1
-    if not alive:
+    mask[cells + (cells >> 3 if builds else 0)] = 1 << (cells & 7) if builds else 1
+    if state.status[player] != ALIVE:
         mask[:cells] = 0
         return
-    terrain, owner, army = position.terrain, position.owner, position.army
-    free = rows[_MARK, margin : margin + cells]
-    for cell in range(cells):
-        free[cell] = 0 if terrain[cell] == MOUNTAIN else 255
-    above, below = rows[_MARK, 1 : 1 + cells], rows[_MARK, margin + stride : margin + stride + cells]
-    before, after = rows[_MARK, margin - 1 : margin - 1 + cells], rows[_MARK, margin + 1 : margin + 1 + cells]
-    has_left, has_right = rows[_LEFT, :cells], rows[_RIGHT, :cells]
-    for cell in range(cells):
-        ways = (above[cell] & 3) | (below[cell] & 12)
-        ways |= (before[cell] & 48 & has_left[cell]) | (after[cell] & 192 & has_right[cell])
-        moves[cell] = ways
+    owner, army, ways = state.owner, state.army, state.ways
     me = np.int8(player)
     for cell in range(cells):
-        moves[cell] = moves[cell] if (owner[cell] == me) & (army[cell] > 1) else 0
-    for mate in range(position.team.shape[0]):
-        if mate != player and position.team[mate] == position.team[player]:
-            _add_gifts(position, player, mask)
+        mask[cell] = ways[cell] if army[cell] > 1 else 0
+    for cell in range(cells):
+        mask[cell] = mask[cell] if owner[cell] == me else 0
+    for mate in range(state.team.shape[0]):
+        if mate != player and state.team[mate] == state.team[player]:
+            _add_gifts(state, player, mask)
             break
     if builds:
         for cell in range(cells):
-            if can_build(position, player, cell):
+            if can_build(state, player, cell):
                 mask[cells + (cell >> 3)] |= 1 << (cell & 7)
 
 
 @njit(nogil=True, cache=True)
-def _add_gifts(position, player, mask):
+def _add_gifts(state, player, mask):
     """A stack of one may move onto a teammate's tile."""
-    cells = position.owner.shape[0]
-    for cell in range(cells):
-        if position.owner[cell] == player and position.army[cell] < 2:
-            for direction in range(4):
-                if can_move(position, player, cell, neighbour(cell, direction, position.stride, cells)):
-                    mask[cell] |= 3 << (2 * direction)
+    for cell in range(state.owner.shape[0]):
+        if state.owner[cell] == player and state.army[cell] == 1:
+            for order in range(0, 8, 2):
+                if can_move(state, player, cell, target_of(state, cell * 8 + order)):
+                    mask[cell] |= 3 << order
 
 
 @njit(nogil=True, cache=True)
@@ -250,13 +238,12 @@ def view_games(states, views, rows):
 
 
 @njit(nogil=True, cache=True)
-def mask_games(states, masks, rows):
+def mask_games(states, masks):
     """Write packed `masks` [B, P, mask_bytes] of a slice of games."""
     for game in range(states.shape[0]):
         state = states[game]
         for player in range(masks.shape[1]):
-            alive = state.status[player] == ALIVE
-            write_mask(state, player, alive, state.rules.builds, masks[game, player], rows)
+            write_mask(state, player, masks[game, player])
 
 
 @njit(nogil=True, cache=True)
@@ -278,6 +265,6 @@ def observe_games(states, views, masks, memories, rows):
         for player in range(views.shape[1]):
             view = views[game, player]
             write_view(state, player, view, rows)
-            write_mask(view, player, view.alive[player], state.rules.builds, masks[game, player], rows)
+            write_mask(state, player, masks[game, player])
             if memories.shape[0] > 0:
                 remember(view, memories[game, player])

@@ -97,7 +97,7 @@ def to_state(position: Position, dtype: np.dtype) -> np.record:
         state[field] = getattr(position, field)
     state["ways"] = [ways(position, cell) for cell in position.cells]
     state["army_total"] = [army_total(position, player) for player in position.players]
-    state["land_total"] = [len(land(position, player)) for player in position.players]
+    state["land_total"] = [land_total(position, player) for player in position.players]
     for player in position.players:
         stacks = sum(1 << cell for cell in land(position, player) if position.army[cell] >= 2)
         for word in range(state["stacks"].shape[1]):
@@ -131,6 +131,10 @@ def ways(position: Position, cell: int) -> int:
 
 def army_total(position: Position, player: int) -> int:
     return sum(position.army[cell] for cell in land(position, player))
+
+
+def land_total(position: Position, player: int) -> int:
+    return len(land(position, player))
 
 
 def neighbour(position: Position, cell: int, direction: int) -> int | None:
