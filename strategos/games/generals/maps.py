@@ -39,7 +39,7 @@ _MANY = 1 << 30
 
 @njit(nogil=True, cache=True)
 def generate(state, options, rules, teams, stride_height, stride_width, scratch):
-    """Fill every field of `state` with a new board at tick 0.
+    """Fill `state` with a new board at tick 0: every field but `ways`, which the rules make from it.
 
     `state.key` and `state.draws` say where the random stream stands; `draws` is advanced. `teams` [P]
     is each seat's team; `scratch` as made by the function of that name for at least these strides.
