@@ -1,0 +1,343 @@
+"""Proximal policy optimisation (Schulman et al., 2017), read from top to bottom.
+
+Works on any network that maps observations to (logits [B, A], values [B]) and on any game: simultaneous
+ones, where a transition lasts a tick, and sequential ones, where it runs between two of a player's moves.
+Experience comes in shards, one for each worker and board size. A minibatch takes its part of every
+shard; the shards' gradients are computed by as many threads as there are, and added in the order of the
+shards, so the number of threads never changes a result.
+
+`b_` is everything kept of an iteration, `mb_` a minibatch, as in CleanRL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from strategos.learn.maths import (
+    WeightAverage,
+    anneal,
+    explained_variance,
+    largest,
+    masked_entropy,
+    masked_log_softmax,
+    unpack_masks,
+)
+from strategos.nets.choice import choice
+
+
+@dataclass(frozen=True)
+class PPOConfig:
+    """How PPO learns. Schedules run over the progress of the run, from 0 to 1."""
+
+    gamma: float = 0.995
+    """Discount of a tick (of an own move, where players take turns)."""
+    trace: float = 0.9
+    """Lambda of the generalised advantage estimate."""
+    clip: float = 0.2
+    """The ratio of new to old probability is clipped to 1 +- this."""
+    keep: float = 0.25
+    """Share of the samples that is learned from: those with the largest |advantage|."""
+    epochs: int = 3
+    """Passes over the kept samples."""
+    minibatch: int = 1024
+    """Samples of one optimiser step, over all shards."""
+    learning_rate: float = 6e-3
+    """Adam's step size at the start."""
+    last_learning_rate: float = 3e-4
+    """... and at the end."""
+    learning_rate_shape: str = "linear"
+    """linear, cosine or exponential."""
+    entropy: float = 0.01
+    """Weight of the entropy bonus at the start."""
+    last_entropy: float = 0.003
+    """... and at the end."""
+    value_weight: float = 0.5
+    """Weight of the squared error of the values."""
+    gradient_clip: float = 0.5
+    """Largest norm of a gradient."""
+    adam_beta2: float = 0.999
+    """Decay of Adam's second moment."""
+    adam_epsilon: float = 1e-5
+    """Added to Adam's denominator."""
+    average_decay: float = 0.999
+    """Decay, per optimiser step, of the averaged weights: the agent that is kept."""
+
+    def __post_init__(self) -> None:
+        for name in ("gamma", "trace", "keep"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ValueError(f"ppo.{name} must be above 0 and at most 1, not {getattr(self, name)}")
+        if not 0 <= self.average_decay < 1:
+            raise ValueError(f"ppo.average_decay must be in [0, 1), not {self.average_decay}")
+        for name in ("epochs", "minibatch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"ppo.{name} must be at least 1, not {getattr(self, name)}")
+        anneal(self.learning_rate, self.last_learning_rate, 0.5, self.learning_rate_shape)
+
+
+@dataclass
+class Shard:
+    """The learner's own experience of one worker, flat over ticks and seats; nobody else's rows.
+
+    `observe(indices)` makes the network's input of those samples, on the learner's device. `masks`
+    [N, mask_bytes] are the packed legal moves at acting time, the same that the sampling used.
+    """
+
+    observe: Callable[[np.ndarray], Tensor]
+    masks: np.ndarray
+    actions: np.ndarray
+    log_probabilities: np.ndarray
+    values: np.ndarray
+    advantages: np.ndarray
+    returns: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.actions)
+
+
+@dataclass
+class _Kept:
+    """The samples of one shard that are learned from, as tensors on the learner's device."""
+
+    b_inputs: Tensor
+    b_masks: Tensor
+    b_actions: Tensor
+    b_log_probabilities: Tensor
+    b_advantages: Tensor
+    b_returns: Tensor
+    orders: list[list[Tensor]] = field(default_factory=list)
+    """For each epoch, the sample indices of each minibatch."""
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """What changes from one iteration to the next."""
+
+    clip: float
+    value: float
+    entropy: float
+
+
+_METRICS = ("policy_loss", "value_loss", "entropy", "kl", "clip_fraction")
+
+
+def shard_gradients(
+    network: nn.Module | Callable[[Tensor], tuple[Tensor, Tensor]],
+    parameters: Sequence[Tensor],
+    kept: _Kept,
+    rows: Tensor,
+    size: int,
+    weights: _Weights,
+) -> tuple[Sequence[Tensor], Tensor, Tensor]:
+    """One shard's part of a minibatch of `size` samples.
+
+    Returns the gradients, the sums of `_METRICS` and the largest |ratio - 1|.
+    """
+    mb_masks, mb_actions = kept.b_masks[rows], kept.b_actions[rows]
+    mb_advantages, mb_returns = kept.b_advantages[rows], kept.b_returns[rows]
+    logits, values = network(kept.b_inputs[rows])
+    if logits.is_cuda:
+        log_probabilities = masked_log_softmax(logits, unpack_masks(mb_masks, logits.shape[1]))
+        chosen = log_probabilities.gather(1, mb_actions.unsqueeze(1)).squeeze(1)
+        entropies = masked_entropy(log_probabilities)
+    else:
+        chosen, entropies = choice(logits, mb_masks, mb_actions)
+    log_ratio = chosen - kept.b_log_probabilities[rows]
+    ratio = log_ratio.exp()
+    clipped = ratio.clamp(1 - weights.clip, 1 + weights.clip)
+    policy_loss = -torch.minimum(ratio * mb_advantages, clipped * mb_advantages).sum()
+    value_loss = 0.5 * (values - mb_returns).square().sum()
+    entropy = entropies.sum()
+    loss = (policy_loss + weights.value * value_loss - weights.entropy * entropy) / size
+    gradients = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+    with torch.no_grad():
+        away = (ratio - 1).abs()
+        kl = (ratio - 1 - log_ratio).sum()  # Schulman's estimator k3: never negative, low variance
+        sums = torch.stack([policy_loss, value_loss, entropy, kl, (away > weights.clip).float().sum()])
+        return gradients, sums, away.max() if len(away) else away.sum()
+
+
+class PPO:
+    """A network, its optimiser and the average of its weights.
+
+    `network` maps inputs to (logits, values). `executor` runs shards side by side; the caller gives it as
+    many threads as it has cores and sets `torch.set_num_threads(1)`: two threads with half a minibatch
+    each are a quarter faster than one with two threads inside every operation.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        config: PPOConfig,
+        *,
+        device: str | torch.device = "cpu",
+        executor: ThreadPoolExecutor | None = None,
+        compiled: bool = False,
+    ) -> None:
+        self.network, self.config = network, config
+        self.device = torch.device(device)
+        self.executor = executor
+        self.parameters = [each for each in network.parameters() if each.requires_grad]
+        self.optimiser = torch.optim.Adam(
+            self.parameters,
+            lr=config.learning_rate,
+            betas=(0.9, config.adam_beta2),
+            eps=config.adam_epsilon,
+            foreach=True,
+        )
+        self.average = WeightAverage(self.parameters, config.average_decay)
+        self._forward = torch.compile(network, dynamic=True) if compiled else network
+        self.steps = 0
+
+    def learning_rate(self, progress: float) -> float:
+        """Adam's step size at `progress` of the run."""
+        config = self.config
+        return anneal(config.learning_rate, config.last_learning_rate, progress, config.learning_rate_shape)
+
+    def update(
+        self, shards: Sequence[Shard], progress: float, generator: np.random.Generator
+    ) -> dict[str, float]:
+        """Learn from an iteration's `shards` and return metrics.
+
+        `first_ratio_error` is the largest |ratio - 1| of the first minibatch: anything above 1e-5 in
+        float32 says that acting and learning disagree (masks, modes, dtypes).
+        """
+        config = self.config
+        weights = _Weights(
+            config.clip, config.value_weight, anneal(config.entropy, config.last_entropy, progress)
+        )
+        rate = self.learning_rate(progress)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        kept, count = self._keep(shards)
+        minibatches = max(1, round(count / config.minibatch))
+        for shard in kept:
+            shard.orders = [
+                self._minibatches(len(shard.b_actions), minibatches, generator) for _ in range(config.epochs)
+            ]
+        sums = torch.zeros(len(_METRICS), device=self.device)
+        first_error = first_kl = norm = torch.zeros((), device=self.device)
+        for epoch in range(config.epochs):
+            for index in range(minibatches):
+                size = sum(len(shard.orders[epoch][index]) for shard in kept)
+                gradients, step_sums, error = self._gradients(kept, epoch, index, size, weights)
+                norm = self._step(gradients)
+                sums += step_sums
+                if epoch == index == 0:
+                    first_error, first_kl = error, step_sums[_METRICS.index("kl")] / size
+        used = count * config.epochs
+        metrics = dict(zip(_METRICS, (sums / used).tolist(), strict=True))
+        return metrics | {
+            "learning_rate": rate,
+            "entropy_weight": weights.entropy,
+            "gradient_norm": float(norm),
+            "first_ratio_error": float(first_error),
+            "first_kl": float(first_kl),
+            "explained_variance": explained_variance(
+                np.concatenate([shard.values for shard in shards]),
+                np.concatenate([shard.returns for shard in shards]),
+            ),
+            "samples_learned": float(used),
+            "optimiser_steps": float(self.steps),
+        }
+
+    def _keep(self, shards: Sequence[Shard]) -> tuple[list[_Kept], int]:
+        """Normalise the advantages over all shards, then keep the largest of them."""
+        advantages = np.concatenate([shard.advantages for shard in shards])
+        advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+        chosen = largest(np.abs(advantages), self.config.keep)
+        ends = np.cumsum([len(shard) for shard in shards])
+        parts = []
+        for shard, end in zip(shards, ends, strict=True):
+            begin = end - len(shard)
+            mine = chosen[(chosen >= begin) & (chosen < end)]
+            parts.append((shard, mine - begin, advantages[mine]))
+        return list(self._map(self._load, parts)), len(chosen)
+
+    def _load(self, part: tuple[Shard, np.ndarray, np.ndarray]) -> _Kept:
+        shard, rows, advantages = part
+
+        def on_device(array: np.ndarray) -> Tensor:
+            return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+        return _Kept(
+            b_inputs=shard.observe(rows),
+            b_masks=on_device(shard.masks[rows]),
+            b_actions=on_device(shard.actions[rows]),
+            b_log_probabilities=on_device(shard.log_probabilities[rows]),
+            b_advantages=on_device(advantages.astype(np.float32)),
+            b_returns=on_device(shard.returns[rows]),
+        )
+
+    @staticmethod
+    def _minibatches(count: int, parts: int, generator: np.random.Generator) -> list[Tensor]:
+        order = torch.from_numpy(generator.permutation(count))
+        return list(torch.tensor_split(order, parts))
+
+    def _gradients(
+        self, kept: list[_Kept], epoch: int, index: int, size: int, weights: _Weights
+    ) -> tuple[list[Tensor], Tensor, Tensor]:
+        """A minibatch's gradients: computed shard by shard, added in the order of the shards."""
+        busy = [shard for shard in kept if len(shard.orders[epoch][index])]
+
+        def work(shard: _Kept) -> tuple[Sequence[Tensor], Tensor, Tensor]:
+            rows = shard.orders[epoch][index].to(self.device)
+            return shard_gradients(self._forward, self.parameters, shard, rows, size, weights)
+
+        results = list(self._map(work, busy))
+        gradients, sums, error = list(results[0][0]), results[0][1], results[0][2]
+        for more_gradients, more_sums, more_error in results[1:]:
+            torch._foreach_add_(gradients, more_gradients)
+            sums, error = sums + more_sums, torch.maximum(error, more_error)
+        return gradients, sums, error
+
+    def _step(self, gradients: list[Tensor]) -> Tensor:
+        """Clip, step, and fold the new weights into the average; returns the norm before clipping."""
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            parameter.grad = gradient
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.config.gradient_clip, foreach=True)
+        self.optimiser.step()
+        self.average.update(self.parameters)
+        self.steps += 1
+        return norm
+
+    def _map(self, function: Callable, parts: Sequence) -> Sequence:
+        if self.executor is None or len(parts) == 1:
+            return [function(part) for part in parts]
+        return list(self.executor.map(function, parts))
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        """Everything but the weights themselves that the next update depends on, as named tensors."""
+        tensors = {f"average.{index}": each for index, each in enumerate(self.average.average)}
+        for index, parameter in enumerate(self.parameters):
+            for name, value in self.optimiser.state.get(parameter, {}).items():
+                tensors[f"adam.{index}.{name}"] = value
+        tensors["steps"] = torch.tensor([self.steps, self.average.steps])
+        return tensors
+
+    def load_state_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """Take up what `state_tensors` gave; `ValueError` if it belongs to another network."""
+        try:
+            self.steps, self.average.steps = (int(each) for each in tensors["steps"])
+            for index, (parameter, average) in enumerate(
+                zip(self.parameters, self.average.average, strict=True)
+            ):
+                average.copy_(tensors[f"average.{index}"])
+                state = {
+                    name: tensors[f"adam.{index}.{name}"]
+                    .clone()
+                    .to(parameter.device if name != "step" else "cpu")
+                    for name in ("step", "exp_avg", "exp_avg_sq")
+                    if f"adam.{index}.{name}" in tensors
+                }
+                if any(state[name].shape != parameter.shape for name in state if name != "step"):
+                    raise ValueError(f"the optimiser's state of parameter {index} has another shape")
+                if state:
+                    self.optimiser.state[parameter] = state
+        except (KeyError, RuntimeError) as error:
+            raise ValueError(f"the optimiser's state does not fit this network: {error}") from None

@@ -1,0 +1,1 @@
+"""Torch modules that turn observations into policies and values. No game rules, no learning."""

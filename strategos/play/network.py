@@ -1,0 +1,111 @@
+"""A network that plays: observations encoded, a batched forward pass, a masked draw.
+
+Also builds networks from the plain data that a checkpoint carries, so that playing needs nothing from
+training. This is the only room below learning that loads torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from strategos.engine.planes import PLANES, planes
+from strategos.games.spec import GameSpec
+from strategos.nets.choice import sample_packed
+from strategos.nets.grid import GridNet, GridNetConfig
+from strategos.nets.mlp import MLP, MLPConfig
+
+Encoder = Callable[[np.ndarray, np.ndarray, "np.ndarray | None"], Tensor]
+"""Views [B], masks [B, mask_bytes], memories [B] to the network's input."""
+
+_COLDEST = 1e-6
+_KUHN_FEATURES = 13
+
+
+def kuhn_features(views: np.ndarray, masks: np.ndarray, memories: np.ndarray | None) -> Tensor:
+    """Views of Kuhn poker as [B, 13] float32: card, three moves (unplayed, pass, bet), seat; one-hot."""
+    card = views["card"][:, None] == np.arange(3)
+    moves = views["moves"][:, :, None] == np.arange(-1, 2)
+    seat = views["me"][:, None] == 1
+    return torch.from_numpy(np.concatenate([card, moves.reshape(len(views), 9), seat], 1).astype(np.float32))
+
+
+def make_encoder(plane_set: str, device: str | torch.device, bfloat16: bool) -> Encoder:
+    """The encoder of a plane set, or of Kuhn poker for the set `kuhn`; inputs lie on `device`."""
+    if plane_set == "kuhn":
+        return lambda views, masks, memories: kuhn_features(views, masks, memories).to(device)
+    dtype = torch.bfloat16 if bfloat16 else torch.float32
+
+    def encode(views: np.ndarray, masks: np.ndarray, memories: np.ndarray | None) -> Tensor:
+        return planes(plane_set, views, masks, memories, device=device, dtype=dtype)
+
+    return encode
+
+
+def describe_network(spec: GameSpec, plane_set: str, builds: bool, **options: Any) -> dict[str, Any]:
+    """The plain data from which `build_network` makes the network for a game."""
+    if spec.name == "kuhn":
+        return {"kind": "mlp", "planes": "kuhn", "features": _KUHN_FEATURES, "num_actions": spec.num_actions}
+    return {"kind": "grid", "planes": plane_set, "builds": builds, **options}
+
+
+def build_network(description: Mapping[str, Any]) -> nn.Module:
+    """The network of a description; `ValueError` where the description is not one."""
+    options = dict(description)
+    kind, plane_set = options.pop("kind", None), options.pop("planes", None)
+    try:
+        if kind == "mlp":
+            return MLP(MLPConfig(**options))
+        if kind == "grid":
+            net = GridNet(GridNetConfig(planes=PLANES[plane_set], **options))
+            return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"this version cannot build the network {dict(description)}: {error}") from None
+    raise ValueError(f"no network of kind {kind!r}; known are grid and mlp")
+
+
+class NetworkPolicy:
+    """A network behind the `Policy` contract; what it may do is decided by the same masks as in training.
+
+    `temperature` 1 samples as trained, 0 takes the likeliest action (and runs in circles on a grid:
+    sampling plays as well or better).
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        encode: Encoder,
+        *,
+        name: str = "network",
+        temperature: float = 1.0,
+        largest_batch: int = 512,
+    ) -> None:
+        if temperature < 0:
+            raise ValueError(f"temperature must be 0 (greedy) or more, not {temperature}")
+        self.network, self.encode, self.name = network, encode, name
+        self.temperature, self.largest_batch = temperature, largest_batch
+
+    def act(
+        self, views: np.ndarray, masks: np.ndarray, memories: np.ndarray | None, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Actions [B] int32; see `Policy.act`."""
+        actions = np.zeros(len(views), np.int32)
+        uniforms = rng.random(len(views))
+        for first in range(0, len(views), self.largest_batch):
+            rows = slice(first, first + self.largest_batch)
+            logits, _ = self.evaluate(views[rows], masks[rows], None if memories is None else memories[rows])
+            scaled = logits / max(self.temperature, _COLDEST)
+            actions[rows], _ = sample_packed(scaled, masks[rows], uniforms[rows])
+        return actions
+
+    @torch.inference_mode()
+    def evaluate(
+        self, views: np.ndarray, masks: np.ndarray, memories: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Raw logits [B, num_actions] and values [B] of the viewers, float32; for explanations and hints."""
+        logits, values = self.network(self.encode(views, masks, memories))
+        return logits.cpu().numpy(), values.cpu().numpy()

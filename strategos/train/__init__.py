@@ -1,0 +1,1 @@
+"""The training loop: configuration, rollouts, checkpoints, metrics, dashboard."""

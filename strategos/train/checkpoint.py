@@ -1,0 +1,158 @@
+"""Checkpoints that survive anything: written beside, synced, renamed; checked by hash when read.
+
+A checkpoint is a folder of safetensors, one file of engine records and `meta.json` with the hash of each
+file, so it is either whole or not there. `kill -9` at any moment leaves the previous one in charge. Nothing
+here is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from strategos.play.agents import META_FILE, PolicyError, checked_bytes, read_meta
+
+CHECKPOINTS_FOLDER = "checkpoints"
+_TEMPORARY = ".writing-"
+
+
+class RunError(RuntimeError):
+    """A run folder that cannot be used: why, and what to do."""
+
+
+@dataclass
+class Checkpoint:
+    """A whole checkpoint in memory."""
+
+    folder: Path
+    meta: dict[str, Any]
+    files: dict[str, bytes]
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":
+        return  # folders cannot be opened there
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace one file, all or nothing."""
+    temporary = path.with_name(f"{_TEMPORARY}{path.name}")
+    _write_synced(temporary, content)
+    os.replace(temporary, path)
+
+
+def save_checkpoint(run_dir: Path, samples: int, files: Mapping[str, bytes], meta: Mapping[str, Any]) -> Path:
+    """Write `files` and `meta` as the checkpoint of `samples`; returns its folder once it is safe on disk."""
+    parent = run_dir / CHECKPOINTS_FOLDER
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = parent / f"step-{samples:012d}"
+    temporary = parent / f"{_TEMPORARY}{folder.name}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    for name, content in files.items():
+        _write_synced(temporary / name, content)
+    whole = {**meta, "samples": samples, "files": hashes}
+    _write_synced(temporary / META_FILE, json.dumps(whole, indent=1).encode())
+    _sync_folder(temporary)
+    if folder.exists():  # the same moment again, after a resume
+        shutil.rmtree(folder)
+    os.rename(temporary, folder)
+    _sync_folder(parent)
+    return folder
+
+
+def checkpoint_folders(run_dir: Path) -> list[Path]:
+    """The checkpoints of a run, oldest first."""
+    return sorted((run_dir / CHECKPOINTS_FOLDER).glob("step-*"))
+
+
+def load_newest(run_dir: Path) -> tuple[Checkpoint | None, list[str]]:
+    """The newest whole checkpoint, and a line about each damaged one that was passed over.
+
+    `None` where the run has none yet. Raises `RunError` where all are damaged.
+    """
+    folders = checkpoint_folders(run_dir)
+    problems: list[str] = []
+    for folder in reversed(folders):
+        try:
+            meta = read_meta(folder)
+            files = {name: checked_bytes(folder, name, meta) for name in meta["files"]}
+            return Checkpoint(folder, meta, files), problems
+        except PolicyError as error:
+            problems.append(f"{error.args[0].split(';')[0]}; going back to the one before")
+    if folders:
+        raise RunError(
+            f"every checkpoint in {run_dir / CHECKPOINTS_FOLDER} is damaged; remove the folder to begin anew"
+        )
+    return None, problems
+
+
+def mark_best(run_dir: Path, folder: Path) -> None:
+    """Point `best` in the run folder at a checkpoint."""
+    temporary = run_dir / f"{_TEMPORARY}best"
+    with contextlib.suppress(FileNotFoundError):
+        temporary.unlink()
+    try:
+        temporary.symlink_to(folder.relative_to(run_dir), target_is_directory=True)
+        os.replace(temporary, run_dir / "best")
+    except OSError:  # no links on this file system: a copy does
+        shutil.rmtree(run_dir / "best", ignore_errors=True)
+        shutil.copytree(folder, run_dir / "best")
+
+
+def prune(run_dir: Path, kept: int) -> None:
+    """Remove all but the newest `kept` checkpoints and the best; clear what a killed writer left."""
+    best = (run_dir / "best").resolve()
+    for folder in checkpoint_folders(run_dir)[: -max(kept, 1)]:
+        if folder.resolve() != best:
+            shutil.rmtree(folder, ignore_errors=True)
+    for leftover in (run_dir / CHECKPOINTS_FOLDER).glob(f"{_TEMPORARY}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def run_lock(run_dir: Path) -> Iterator[None]:
+    """Hold a run folder for one learner; `RunError` if another one has it.
+
+    The lock belongs to the process: it falls when the process dies, however it dies.
+    """
+    run_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # Windows: no advisory locks of this kind, so no protection either
+        yield
+        return
+    with open(run_dir / "lock", "a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise RunError(
+                f"{run_dir} is in use by another training process (number {holder}); "
+                "wait for it, stop it, or choose another run folder"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

@@ -1,0 +1,213 @@
+"""What a person sees while a run trains: one live screen, plain lines, or JSON lines for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol, TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+_LINE_EVERY_S = 10.0
+
+
+class Display(Protocol):
+    """Shows a run's rows as they come."""
+
+    def show(self, row: Mapping[str, Any]) -> None:
+        """Take one row of metrics: of an iteration, or of an evaluation (`"evaluation": true`)."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Tell the person one thing."""
+        ...
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        ...
+
+
+class JsonDisplay:
+    """Every row as one line of JSON."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+
+    def show(self, row: Mapping[str, Any]) -> None:
+        print(json.dumps(dict(row)), file=self._stream, flush=True)
+
+    def note(self, text: str) -> None:
+        self.show({"note": text})
+
+    def close(self) -> None:
+        pass
+
+
+class LineDisplay:
+    """A short line every ten seconds and for each evaluation; for logs and pipes."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._last_line = -_LINE_EVERY_S
+
+    def show(self, row: Mapping[str, Any]) -> None:
+        if not row.get("evaluation"):
+            if time.monotonic() - self._last_line < _LINE_EVERY_S:
+                return
+            self._last_line = time.monotonic()
+        self.note(_one_line(row))
+
+    def note(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+    def close(self) -> None:
+        pass
+
+
+class QuietDisplay:
+    """Shows nothing; for tests and programs."""
+
+    def show(self, row: Mapping[str, Any]) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class LiveDisplay:
+    """One screen: progress and ETA, where the time goes, strength against the bots, the losses."""
+
+    def __init__(self, title: str, console: Console | None = None) -> None:
+        self._console = console or Console()
+        self._title = title
+        self._row: dict[str, Any] = {}
+        self._evaluations: list[dict[str, Any]] = []
+        self._notes: list[str] = []
+        self._live = Live(console=self._console, auto_refresh=False, transient=False)
+        self._live.start()
+
+    def show(self, row: Mapping[str, Any]) -> None:
+        if row.get("evaluation"):
+            self._evaluations.append(dict(row))
+        else:
+            self._row = dict(row)
+        self._live.update(self._screen(), refresh=True)
+
+    def note(self, text: str) -> None:
+        self._notes = [*self._notes[-2:], text]
+        self._live.update(self._screen(), refresh=True)
+
+    def close(self) -> None:
+        self._live.stop()
+
+    def _screen(self) -> Panel:
+        row = self._row
+        parts: list[Any] = [_progress(row)]
+        tables = Table.grid(expand=True, padding=(0, 2))
+        for _ in range(3):
+            tables.add_column(ratio=1)
+        tables.add_row(_where_the_time_goes(row), _strength(self._evaluations, row), _learning(row))
+        parts.append(tables)
+        parts += [Text(note, style="dim") for note in self._notes]
+        return Panel(Group(*parts), title=self._title, border_style="cyan")
+
+
+def make_display(title: str, *, as_json: bool = False, quiet: bool = False) -> Display:
+    """The display that suits where the output goes."""
+    if quiet:
+        return QuietDisplay()
+    if as_json:
+        return JsonDisplay()
+    return LiveDisplay(title) if sys.stdout.isatty() else LineDisplay()
+
+
+def duration(seconds: float) -> str:
+    """Seconds as `1h 02m`, `3m 20s` or `12s`."""
+    seconds = max(0, round(seconds))
+    if seconds >= 3600:
+        return f"{seconds // 3600}h {seconds % 3600 // 60:02d}m"
+    return f"{seconds // 60}m {seconds % 60:02d}s" if seconds >= 60 else f"{seconds}s"
+
+
+def _one_line(row: Mapping[str, Any]) -> str:
+    if row.get("evaluation"):
+        rates = [f"{key[4:]} {row[key]:.0%}" for key in row if key.startswith("win/")]
+        return f"[{row['samples']:>12,} samples] wins against " + ", ".join(rates)
+    return (
+        f"[{row['samples']:>12,} samples] {row['progress']:4.0%}  "
+        f"{row['samples_per_second']:,.0f} samples/s  "
+        f"ETA {duration(row['eta_s'])}  game {row.get('game_ticks', 0):.0f} ticks  "
+        f"entropy {row['entropy']:.2f}  kl {row['kl']:.4f}  value {row['explained_variance']:.2f}"
+    )
+
+
+def _progress(row: Mapping[str, Any]) -> Table:
+    grid = Table.grid(expand=True, padding=(0, 2))
+    grid.add_column(ratio=1)
+    grid.add_column(justify="right")
+    if row:
+        text = (
+            f"[b]{row['progress']:.0%}[/b]  {row['samples']:,} samples  "
+            f"[b]{row['samples_per_second']:,.0f}[/b]/s  {duration(row['elapsed_s'])} gone  "
+            f"[b]{duration(row['eta_s'])}[/b] to go"
+        )
+        grid.add_row(ProgressBar(total=1.0, completed=min(row["progress"], 1.0)), text)
+    else:
+        grid.add_row("compiling the rules and making the first boards ...", "")
+    return grid
+
+
+def _table(title: str) -> Table:
+    table = Table(title=title, title_style="bold", show_header=False, box=None, expand=True)
+    table.add_column(style="dim")
+    table.add_column(justify="right")
+    return table
+
+
+def _where_the_time_goes(row: Mapping[str, Any]) -> Table:
+    table = _table("where the time goes")
+    parts = {key[5:]: value for key, value in row.items() if key.startswith("time/")}
+    total = sum(parts.values()) or 1.0
+    for name, seconds in sorted(parts.items(), key=lambda part: -part[1])[:8]:
+        table.add_row(name, f"{seconds / total:.0%}")
+    return table
+
+
+def _strength(evaluations: list[dict[str, Any]], row: Mapping[str, Any]) -> Table:
+    table = _table("wins against")
+    if evaluations:
+        now = evaluations[-1]
+        before = evaluations[-2] if len(evaluations) > 1 else {}
+        for key in (key for key in now if key.startswith("win/")):
+            change = f" [dim]({now[key] - before[key]:+.0%})[/dim]" if key in before else ""
+            table.add_row(key[4:], f"[b]{now[key]:.0%}[/b]{change}")
+    for key in (key for key in row if key.startswith("rollout_win/")):
+        table.add_row(f"{key[12:]}, in training", f"{row[key]:.0%}")
+    return table
+
+
+def _learning(row: Mapping[str, Any]) -> Table:
+    table = _table("learning")
+    for key, form in (
+        ("entropy", ".2f"),
+        ("kl", ".4f"),
+        ("clip_fraction", ".2f"),
+        ("explained_variance", ".2f"),
+        ("value_loss", ".3f"),
+        ("learning_rate", ".1e"),
+        ("shaping", ".2f"),
+        ("game_ticks", ".0f"),
+    ):
+        if key in row:
+            table.add_row(key.replace("_", " "), format(row[key], form))
+    return table

@@ -1,0 +1,378 @@
+"""A training run from beginning to end: learn, log, evaluate, write checkpoints, stop well.
+
+The run folder is the whole interface: `config.toml`, `metrics.jsonl`, `checkpoints/`, `best`. Running
+the same command again goes on where the run stopped, whatever stopped it.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from strategos import __version__
+from strategos.games.spec import Game
+from strategos.play.agents import load_policy
+from strategos.play.match import play_match
+from strategos.train.checkpoint import (
+    Checkpoint,
+    RunError,
+    checkpoint_folders,
+    load_newest,
+    mark_best,
+    prune,
+    run_lock,
+    save_checkpoint,
+    write_atomically,
+)
+from strategos.train.config import BoardConfig, ConfigError, TrainConfig, from_dict, to_dict, to_toml
+from strategos.train.curriculum import make_board_game
+from strategos.train.dashboard import Display, make_display
+from strategos.train.metrics import Metrics
+from strategos.train.trainer import Trainer
+
+CONFIG_FILE, CONFIG_JSON = "config.toml", "config.json"
+_FREE_KEYS = (
+    "max_minutes",
+    "fit",
+    "checkpoint_every",
+    "checkpoint_minutes",
+    "checkpoints_kept",
+    "tensorboard",
+    "wandb",
+    "evaluation",
+)
+"""What may differ when a run goes on: none of it changes what is learned."""
+_WARM_UP_ITERATIONS = 4
+_FIT_AFTER_S = 30.0
+_FIT_MARGIN = 0.94
+_NOISE = 0.02
+"""A later checkpoint this much worse on a few dozen games still counts as the best: later is better."""
+
+
+@dataclass
+class RunSummary:
+    """How a call of `train` ended."""
+
+    run_dir: Path
+    samples: int
+    minutes: float
+    """Training time of the whole run so far, all calls together."""
+    ended: str
+    """`finished`, `time` (max_minutes reached) or `interrupted` (Ctrl-C)."""
+    checkpoint: Path | None
+    wins: dict[str, float] = field(default_factory=dict)
+    """Share of the games won against each bot, from the last evaluation."""
+
+
+def train(
+    config: TrainConfig,
+    run_dir: str | Path,
+    *,
+    resume: bool = True,
+    as_json: bool = False,
+    quiet: bool = False,
+    display: Display | None = None,
+) -> RunSummary:
+    """Train in `run_dir`, from its newest checkpoint where there is one.
+
+    With `resume=False` a folder that already has checkpoints is refused. Raises `RunError` for a folder
+    that is in use, damaged, or of a run with another configuration, `ConfigError` for impossible boards.
+    """
+    run_dir = Path(run_dir)
+    if display is None:
+        display = make_display(f"strategos train  {run_dir}", as_json=as_json, quiet=quiet)
+    try:
+        with run_lock(run_dir), _Interrupt() as interrupt:
+            return _Run(config, run_dir, resume, display, interrupt).play()
+    finally:
+        display.close()
+
+
+def resume_run(run_dir: str | Path, **options: Any) -> RunSummary:
+    """Go on with the run in a folder, with the configuration it was begun with; see `train`."""
+    return train(read_run_config(Path(run_dir)), run_dir, resume=True, **options)
+
+
+def read_run_config(run_dir: Path) -> TrainConfig:
+    """The configuration a run was begun with; `RunError` where the folder is not a run."""
+    path = run_dir / CONFIG_JSON
+    try:
+        return from_dict(json.loads(path.read_text(encoding="utf-8"))["config"])
+    except FileNotFoundError:
+        raise RunError(
+            f"{run_dir} is not a run: it has no {CONFIG_JSON}; begin one with `strategos train`"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, ConfigError):
+            raise RunError(f"{path} is of another version of Strategos: {error}") from None
+        raise RunError(f"{path} is damaged: {error}") from None
+
+
+class _Interrupt:
+    """The first Ctrl-C asks the loop to stop after the iteration; a second one stops at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._old: Any = None
+
+    def __enter__(self) -> _Interrupt:
+        if threading.current_thread() is threading.main_thread():
+            self._old = signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def __exit__(self, *error: object) -> None:
+        if self._old is not None:
+            signal.signal(signal.SIGINT, self._old)
+
+
+class _Run:
+    """The state of one call of `train`."""
+
+    def __init__(
+        self, config: TrainConfig, run_dir: Path, resume: bool, display: Display, interrupt: _Interrupt
+    ) -> None:
+        self.config, self.run_dir, self.display, self.interrupt = config, run_dir, display, interrupt
+        if checkpoint_folders(run_dir) and not resume:
+            raise RunError(f"{run_dir} already has checkpoints; resume it, or choose another run folder")
+        self._check_config()
+        self.trainer = Trainer(config)
+        self.elapsed_s = 0.0
+        self.best_score = -1.0
+        self.wins: dict[str, float] = {}
+        self.fitted = not config.fit
+        self.folder: Path | None = None
+        found, problems = load_newest(run_dir)
+        if found is not None:
+            self._restore(found)
+        write_atomically(run_dir / CONFIG_FILE, to_toml(config).encode())
+        described = {"digest": config.digest(), "version": __version__, "config": to_dict(config)}
+        write_atomically(run_dir / CONFIG_JSON, json.dumps(described, indent=1).encode())
+        self.metrics = Metrics(
+            run_dir,
+            samples=self.trainer.samples,
+            tensorboard=config.tensorboard,
+            wandb=config.wandb,
+            config=to_dict(config),
+        )
+        for note in [*problems, *self.metrics.notes]:
+            display.note(note)
+        if found is not None:
+            display.note(f"going on from {self.trainer.samples:,} samples")
+        self.recent: deque[tuple[float, int]] = deque(maxlen=30)
+        self.spent: dict[str, float] = defaultdict(float)
+        self.saved_at_s = self.elapsed_s
+        self.seen_samples = self.trainer.samples
+
+    def _check_config(self) -> None:
+        """Refuse to go on with a configuration under which the run would not have come this far."""
+        if not (self.run_dir / CONFIG_JSON).is_file():
+            return
+        old, new = to_dict(read_run_config(self.run_dir)), to_dict(self.config)
+        changed = [key for key in new if key not in _FREE_KEYS and old.get(key) != new[key]]
+        if changed and checkpoint_folders(self.run_dir):
+            raise RunError(
+                f"{self.run_dir} was begun with another configuration (different: {', '.join(changed)}); "
+                "resume it without changes, or choose another run folder"
+            )
+
+    def _restore(self, found: Checkpoint) -> None:
+        try:
+            self.trainer.load_state(found.files, found.meta)
+            state = found.meta["run_state"]
+            self.elapsed_s, self.best_score = float(state["elapsed_s"]), float(state["best_score"])
+            self.wins, self.fitted = dict(state["wins"]), bool(state["fitted"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise RunError(f"{found.folder} does not fit this version of Strategos: {error}") from None
+        self.folder = found.folder
+
+    def play(self) -> RunSummary:
+        """Iterate until the run is finished, out of time or interrupted."""
+        trainer, config = self.trainer, self.config
+        ended = "finished"
+        try:
+            while trainer.progress < 1:
+                if self.interrupt.asked:
+                    ended = "interrupted"
+                    break
+                if config.max_minutes and self.elapsed_s >= config.max_minutes * 60:
+                    ended = "time"
+                    break
+                self._iterate()
+            return self._end(ended)
+        finally:
+            self.metrics.close()
+            trainer.close()
+
+    def _iterate(self) -> None:
+        trainer = self.trainer
+        began, before = time.monotonic(), trainer.progress
+        row = trainer.iterate(time.monotonic)
+        self._log(row, time.monotonic() - began)
+        self._fit()
+        every = self.config.evaluation.every
+        if every > 0 and trainer.progress < 1 and _crossed(before, trainer.progress, every):
+            self._evaluate()
+            self._save()
+        elif _crossed(before, trainer.progress, self.config.checkpoint_every) or self._save_is_due():
+            self._save()
+
+    def _save_is_due(self) -> bool:
+        limit_s = self.config.checkpoint_minutes * 60
+        return limit_s > 0 and self.elapsed_s - self.saved_at_s >= limit_s
+
+    def _fit(self) -> None:
+        """Once the speed is known, set the length of the run to what fits into `max_minutes`."""
+        if self.fitted or self.elapsed_s < _FIT_AFTER_S or len(self.recent) < 2 * _WARM_UP_ITERATIONS:
+            return
+        self.fitted = True
+        left_s = self.config.max_minutes * 60 * _FIT_MARGIN - self.elapsed_s
+        self.trainer.total_samples = self.trainer.samples + max(1, int(self._speed() * left_s))
+        self.display.note(
+            f"{self._speed():,.0f} samples/s here: {self.trainer.total_samples:,} samples "
+            f"in {self.config.max_minutes:g} minutes"
+        )
+
+    def _speed(self) -> float:
+        """Samples per second over the last iterations, without the ones that compiled."""
+        seconds = sum(each[0] for each in self.recent)
+        return sum(each[1] for each in self.recent) / seconds if seconds else 0.0
+
+    def _log(self, row: dict[str, Any], seconds: float) -> None:
+        trainer = self.trainer
+        self.elapsed_s += seconds
+        learned = trainer.samples - self.seen_samples
+        self.seen_samples = trainer.samples
+        if trainer.iteration > _WARM_UP_ITERATIONS:
+            self.recent.append((seconds, learned))
+        speed = self._speed() or learned / max(seconds, 1e-9)
+        left = max(0, trainer.total_samples - trainer.samples) / max(speed, 1e-9)
+        if self.config.max_minutes:
+            left = min(left, self.config.max_minutes * 60 - self.elapsed_s)
+        for key in [key for key in row if key.startswith("collect/")]:
+            self.spent[key[8:]] += row.pop(key)
+        self.spent["learning"] += row.pop("time/learning")
+        row.pop("time/collecting")
+        for kind, (wins, draws, losses) in row.pop("tallies").items():
+            if kind != "self" and wins + draws + losses:
+                row[f"rollout_win/{kind}"] = wins / (wins + draws + losses)
+        row = {
+            "samples": trainer.samples,
+            "iteration": trainer.iteration,
+            "progress": trainer.progress,
+            "elapsed_s": round(self.elapsed_s, 2),
+            "eta_s": round(left, 1),
+            "samples_per_second": round(speed, 1),
+            **row,
+            **{f"time/{part}": round(spent, 3) for part, spent in self.spent.items()},
+        }
+        self.metrics.write(row)
+        self.display.show(row)
+
+    def _evaluate(self) -> None:
+        """Play the bots on paired boards and remember the score."""
+        config = self.config.evaluation
+        if self.config.game.name != "generals":
+            return
+        began = time.monotonic()
+        board = BoardConfig(config.height, config.width)
+        results = evaluate_agent(self.trainer, make_board_game(self.config.game, board))
+        self.wins = {name: wins for name, (wins, _, _) in results.items()}
+        spent = time.monotonic() - began
+        self.elapsed_s += spent
+        self.spent["evaluation"] += spent
+        row: dict[str, Any] = {
+            "evaluation": True,
+            "samples": self.trainer.samples,
+            "elapsed_s": round(self.elapsed_s, 2),
+            "games": config.games,
+            "board": f"{config.height}x{config.width}",
+        }
+        for name, (wins, draws, losses) in results.items():
+            row |= {f"win/{name}": wins, f"draw/{name}": draws, f"loss/{name}": losses}
+        self.metrics.write(row)
+        self.display.show(row)
+
+    def _save(self) -> None:
+        began = time.monotonic()
+        score = sum(self.wins.values()) / len(self.wins) if self.wins else 0.0
+        is_best = score >= self.best_score - _NOISE
+        self.best_score = max(score, self.best_score)
+        files, meta = self.trainer.state_files()
+        meta |= {
+            "run": self.run_dir.name,
+            "version": __version__,
+            "digest": self.config.digest(),
+            "game": to_dict(self.config.game),
+            "run_state": {
+                "elapsed_s": self.elapsed_s,
+                "best_score": self.best_score,
+                "wins": self.wins,
+                "fitted": self.fitted,
+            },
+        }
+        self.folder = save_checkpoint(self.run_dir, self.trainer.samples, files, meta)
+        if is_best:
+            mark_best(self.run_dir, self.folder)
+        prune(self.run_dir, self.config.checkpoints_kept)
+        spent = time.monotonic() - began
+        self.elapsed_s += spent
+        self.spent["checkpoints"] += spent
+        self.saved_at_s = self.elapsed_s
+
+    def _end(self, ended: str) -> RunSummary:
+        trainer = self.trainer
+        already = self.folder is not None and self.folder.name == f"step-{trainer.samples:012d}"
+        if not already:
+            if ended != "interrupted" and self.config.evaluation.every >= 0:
+                self._evaluate()
+            self._save()
+        told = {
+            "finished": f"finished after {trainer.samples:,} samples",
+            "time": f"stopped at {trainer.progress:.0%}: max_minutes = {self.config.max_minutes:g} is over",
+            "interrupted": f"stopped and saved at {trainer.samples:,} samples; "
+            f"to go on: strategos resume {self.run_dir}",
+        }
+        self.display.note(told[ended])
+        return RunSummary(
+            self.run_dir, trainer.samples, self.elapsed_s / 60, ended, self.folder, dict(self.wins)
+        )
+
+
+def _crossed(before: float, after: float, every: float) -> bool:
+    return every > 0 and int(before / every + 1e-9) != int(after / every + 1e-9)
+
+
+def evaluate_agent(trainer: Trainer, game: Game) -> dict[str, tuple[float, float, float]]:
+    """Shares of wins, draws and losses of the averaged weights against each bot of the configuration.
+
+    The boards are the same at every evaluation, so that the curve shows the agent and not the boards.
+    """
+    config = trainer.config.evaluation
+    agent = trainer.agent(config.temperature)
+
+    def against(name: str) -> tuple[float, float, float]:
+        result = play_match(
+            game,
+            [agent, load_policy(name)],
+            num_games=config.games,
+            seed=trainer.config.seed,
+            tick_limit=config.tick_limit,
+            paired=True,
+            threads=1,
+        )
+        wins, draws, losses = (int(each[0]) for each in (result.wins, result.draws, result.losses))
+        return wins / len(result.games), draws / len(result.games), losses / len(result.games)
+
+    return dict(zip(config.against, trainer.executor.map(against, config.against), strict=True))
