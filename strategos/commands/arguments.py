@@ -26,17 +26,20 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 @contextmanager
-def reading(what: str, remedy: str = "") -> Iterator[None]:
-    """Turn the errors of reading `what` (a file, a board) into an `InputError` with the `remedy`."""
+def reading(what: str = "", remedy: str = "") -> Iterator[None]:
+    """Turn the errors of reading `what` (a file, a board) into an `InputError` with the `remedy`.
+
+    Without `what` the error's own text already says what it is about.
+    """
     try:
         yield
     except InputError:
         raise
     except FileNotFoundError as error:
-        raise InputError(f"{what}: no such file{_advice(remedy)}") from error
+        raise InputError(f"{what or error.filename}: no such file{_advice(remedy)}") from error
     except (ValueError, KeyError, TypeError, OSError, EOFError) as error:
         text = str(error).strip().splitlines() or [type(error).__name__]
-        raise InputError(f"{what}: {text[0]}{_advice(remedy)}") from error
+        raise InputError(f"{f'{what}: ' if what else ''}{text[0]}{_advice(remedy)}") from error
 
 
 def _advice(remedy: str) -> str:
@@ -86,7 +89,18 @@ def positive(text: str) -> int:
 
 def board_size(text: str) -> tuple[int, int]:
     """`8` or `8x10`, rows by columns."""
-    rows, _, columns = text.partition("x")
-    if not rows.isdigit() or not (columns or rows).isdigit():
+    rows, cross, columns = text.partition("x")
+    if not cross:
+        columns = rows
+    if not (rows.isdigit() and columns.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r} is not a board size such as 8 or 8x10")
-    return int(rows), int(columns or rows)
+    return int(rows), int(columns)
+
+
+def add_match_options(parser: argparse.ArgumentParser, games: int) -> None:
+    """The options of all commands that play matches."""
+    parser.add_argument("--games", type=positive, default=games, help=f"for each pair, an even number ({games})")
+    parser.add_argument("--ticks", type=positive, default=400, help="a draw after so many ticks (400)")
+    parser.add_argument("--ruleset", default="generalsio", help="generalsio, classic, duel or competition")
+    parser.add_argument("--seed", type=int, default=0, help="of the boards and the choices (0)")
+    parser.add_argument("--json", action="store_true", help="one JSON object")

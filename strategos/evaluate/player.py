@@ -15,6 +15,7 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
+from strategos.envs.render import player_colour
 from strategos.games.generals.record import ALIVE, MOUNTAIN
 
 WEB = Path(__file__).parent / "web"
@@ -93,7 +94,10 @@ def _opening(state: np.record, board: np.ndarray, names: Sequence[str], title: s
         "width": int(state["width"]),
         "height": int(state["height"]),
         "tick": int(state["tick"]),
-        "players": [{"name": name, "team": team} for name, team in zip(names, teams, strict=True)],
+        "players": [
+            {"name": name, "team": team, "colour": "#{:02x}{:02x}{:02x}".format(*player_colour(player))}
+            for player, (name, team) in enumerate(zip(names, teams, strict=True))
+        ],
         "code": board[0].tolist(),
         "army": board[1].tolist(),
     }

@@ -1,12 +1,10 @@
 "use strict";
 // The replay player: one board, any number of players, everyone's fog. No library, no network.
-// Data: {title, result, width, height, tick, players: [{name, team}], code, army, ticks, moves, deaths}.
+// Data: {title, result, width, height, tick, players: [{name, team, colour}], code, army, ticks, moves, deaths}.
 // `code` of a tile is terrain * 32 + owner + 1; `ticks[t]` lists [tile, code, army] of what changed.
 
 const PLAIN = 1, MOUNTAIN = 2, CITY = 3, GENERAL = 4;
-// Okabe and Ito's colours first (told apart with any colour vision), then lighter and darker ones.
-const COLOURS = ["#1f7fc4", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b5a900", "#8a63d2",
-  "#0b4f7a", "#8f3f00", "#006b4e", "#8d4a70", "#9c6b00", "#2f83b0", "#6d6600", "#5b3f91"];
+const DISTINCT = 8;
 const SPEEDS = [1, 2, 4, 8, 16, 32];
 const SNAPSHOT = 64;
 
@@ -90,8 +88,6 @@ class Replay {
   dead(player) { return this.data.deaths.some(([frame, who]) => who === player && frame <= this.frame); }
 }
 
-function colour(player) { return COLOURS[player % COLOURS.length]; }
-
 function short(army) {
   if (army < 10000) return String(army);
   return army < 1e6 ? Math.floor(army / 1000) + "k" : Math.floor(army / 1e6) + "M";
@@ -136,9 +132,14 @@ class Painter {
   tile(pen, cell, x, y, size) {
     const {replay} = this, owner = replay.owner(cell), terrain = replay.terrain(cell), army = replay.army[cell];
     if (terrain === MOUNTAIN) pen.fillStyle = "#4a5261";
-    else if (owner >= 0) pen.fillStyle = colour(owner);
+    else if (owner >= 0) pen.fillStyle = replay.data.players[owner].colour;
     else pen.fillStyle = terrain === CITY ? "#7d8697" : "#d9dde4";
     pen.fillRect(x + 1, y + 1, size - 1, size - 1);
+    if (owner >= DISTINCT) {       // the colours come round again; a white frame tells the second round apart
+      pen.strokeStyle = "#fff";
+      pen.lineWidth = Math.max(1, size * 0.05);
+      pen.strokeRect(x + size * 0.06, y + size * 0.06, size * 0.9, size * 0.9);
+    }
     if (terrain === MOUNTAIN) this.mountain(pen, x, y, size, "#8f98a8");
     else if (terrain === CITY) this.city(pen, x, y, size);
     else if (terrain === GENERAL) this.crown(pen, x, y, size);
@@ -230,7 +231,7 @@ function mountReplay(root, data) {
   const clock = element("div", {class: "clock"});
   const body = element("tbody");
   const rows = data.players.map((player, index) => {
-    const chip = element("span", {class: "chip", style: `background:${colour(index)}`});
+    const chip = element("span", {class: "chip", style: `background:${player.colour}`});
     const row = element("tr", {}, element("td", {title: player.name}, chip, player.name), element("td"), element("td"));
     body.append(row);
     return row;
@@ -238,7 +239,7 @@ function mountReplay(root, data) {
   const views = element("div", {class: "views"}, element("span", {}, "What you see"));
   const viewButtons = ["Everything", ...data.players.map((player) => player.name)].map((name, index) => {
     const button = element("button", {type: "button", title: index ? `the board as ${name} sees it` : "the whole board"});
-    if (index) button.append(element("span", {class: "chip", style: `background:${colour(index - 1)}`}));
+    if (index) button.append(element("span", {class: "chip", style: `background:${data.players[index - 1].colour}`}));
     button.append(name);
     button.onclick = () => { view = index - 1; show(); };
     views.append(button);
@@ -298,7 +299,7 @@ function mountReplay(root, data) {
       const total = army.reduce((sum, value) => sum + value, 0) || 1;
       let y = 0;
       army.forEach((value, player) => {
-        pen.fillStyle = colour(player);
+        pen.fillStyle = data.players[player].colour;
         pen.fillRect(x, y, 1, high * value / total + 1);
         y += high * value / total;
       });
