@@ -131,7 +131,7 @@ class Generals:
 
     def remember(self, views: np.ndarray, memories: np.ndarray) -> None:
         """Fold `views` [B, P] into `memories` [B, P]."""
-        view.remember_games(views, memories)
+        view.remember_games(views, memories, self._workspace().rows)
 
     def observe(
         self, states: np.ndarray, views: np.ndarray, masks: np.ndarray, memories: np.ndarray

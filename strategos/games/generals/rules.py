@@ -77,7 +77,7 @@ def sees(state, player, cell):
 @njit(nogil=True, cache=True)
 def _set_army(state, cell, owner, army):
     """Set the army of a tile that `owner` holds and goes on to hold."""
-    bit = 1 << (cell & 31)
+    bit = 1 << int(cell & 31)
     others = state.stacks[owner, cell >> 5] & (_ALL_BITS ^ bit)
     state.stacks[owner, cell >> 5] = others | (bit if army > 1 else 0)
     state.army[cell] = army
@@ -89,7 +89,7 @@ def _hand_over(state, cell, owner, army):
     before = state.owner[cell]
     if before >= 0:
         state.land_total[before] -= 1
-        state.stacks[before, cell >> 5] &= _ALL_BITS ^ (1 << (cell & 31))
+        state.stacks[before, cell >> 5] &= _ALL_BITS ^ (1 << int(cell & 31))
     state.owner[cell] = owner
     state.army[cell] = army
     if owner >= 0:

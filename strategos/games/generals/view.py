@@ -183,41 +183,66 @@ def _note_generals(view, memory):
 
 
 @njit(nogil=True, cache=True)
-def remember(view, memory):
+def _mark_changes(view, memory, visible, changed):
+    """Set `visible`, and `changed` on visible tiles whose owner or army is not what growth explains."""
+    cells = view.terrain.shape[0]
+    terrain, owner, army = view.terrain, view.owner, view.army
+    old_terrain, old_owner, old_army = memory.terrain, memory.owner, memory.army
+    structure_growth = np.uint8(1 if view.tick % 2 == 0 else 0)
+    land_growth = np.uint8(1 if view.tick % 50 == 0 else 0)
+    growth = visible  # until it is overwritten below
+    for cell in range(cells):
+        is_structure = (old_terrain[cell] == CITY) | (old_terrain[cell] == GENERAL)
+        grown = (structure_growth if is_structure else np.uint8(0)) + land_growth
+        growth[cell] = grown if old_owner[cell] >= 0 else 0
+    for cell in range(cells):
+        expected = int(old_army[cell]) + growth[cell]
+        changed[cell] = army[cell] != (expected if expected < ARMY_CAP else ARMY_CAP)
+    for cell in range(cells):
+        visible[cell] = (terrain[cell] != FOG) & (terrain[cell] != OBSTACLE)
+        changed[cell] = (changed[cell] | (owner[cell] != old_owner[cell])) & visible[cell]
+
+
+@njit(nogil=True, cache=True)
+def _empty_margins(rows, cells):
+    """Clear what other users of the scratch rows expect to be zero around the board."""
+    margin = (rows.shape[1] - cells) // 2
+    rows[: _SPREAD + 1, :margin] = 0
+    rows[: _SPREAD + 1, margin + cells :] = 0
+
+
+@njit(nogil=True, cache=True)
+def remember(view, memory, rows):
     """Fold one view into the memory of the same player; a view at tick 0 begins a new memory.
 
-    A memory takes one view a tick; a second view of the same tick changes nothing.
+    A memory takes one view a tick; a second view of the same tick changes nothing. `rows` is from
+    `scratch`.
     """
     if view.tick == 0 or memory.stride == 0:
         _forget(view, memory)
     elif view.tick == memory.tick:
         return
     cells = view.terrain.shape[0]
-    structures_grow = view.tick % 2 == 0
-    land_grows = 1 if view.tick % 50 == 0 else 0
-    last_tick = memory.tick if memory.tick >= 0 else -2
-    terrain, owner, army = view.terrain, view.owner, view.army
-    old_terrain, old_owner, old_army = memory.terrain, memory.owner, memory.army
+    visible, changed = rows[_MARK, :cells], rows[_SPREAD, :cells]
+    _mark_changes(view, memory, visible, changed)
+    tick, last_tick = np.int32(view.tick), np.int32(memory.tick if memory.tick >= 0 else -2)
     seen, activity = memory.seen, memory.activity
     for cell in range(cells):
-        is_structure = (old_terrain[cell] == CITY) | (old_terrain[cell] == GENERAL)
-        owned = old_owner[cell] >= 0
-        growth = (owned & is_structure & structures_grow) + (land_grows & owned)
-        changed = (owner[cell] != old_owner[cell]) | (army[cell] != old_army[cell] + growth)
-        visible = (terrain[cell] != FOG) & (terrain[cell] != OBSTACLE)
-        watched = visible & (seen[cell] == last_tick)
-        activity[cell] = ((activity[cell] << 1) | (watched & changed)) & _ACTIVITY_BITS
-    tick = view.tick
+        watched = changed[cell] if seen[cell] == last_tick else 0
+        activity[cell] = ((activity[cell] << 1) & _ACTIVITY_BITS) | watched
     for cell in range(cells):
-        visible = (terrain[cell] != FOG) & (terrain[cell] != OBSTACLE)
-        seen[cell] = tick if visible else seen[cell]
-        old_army[cell] = army[cell] if visible else old_army[cell]
+        seen[cell] = tick if visible[cell] else seen[cell]
+    army, old_army = view.army, memory.army
     for cell in range(cells):
-        visible = (terrain[cell] != FOG) & (terrain[cell] != OBSTACLE)
-        old_owner[cell] = owner[cell] if visible else old_owner[cell]
+        old_army[cell] = army[cell] if visible[cell] else old_army[cell]
+    owner, old_owner = view.owner, memory.owner
+    for cell in range(cells):
+        old_owner[cell] = owner[cell] if visible[cell] else old_owner[cell]
+    terrain, old_terrain = view.terrain, memory.terrain
     for cell in range(cells):
         known = (terrain[cell] == FOG) | ((terrain[cell] == OBSTACLE) & (old_terrain[cell] != FOG))
         old_terrain[cell] = old_terrain[cell] if known else terrain[cell]
+    _empty_margins(rows, cells)
     memory.tick = tick
     _note_generals(view, memory)
     for player in range(view.alive.shape[0]):
@@ -247,11 +272,11 @@ def mask_games(states, masks):
 
 
 @njit(nogil=True, cache=True)
-def remember_games(views, memories):
+def remember_games(views, memories, rows):
     """Fold `views` [B, P] into `memories` [B, P]."""
     for game in range(views.shape[0]):
         for player in range(views.shape[1]):
-            remember(views[game, player], memories[game, player])
+            remember(views[game, player], memories[game, player], rows)
 
 
 @njit(nogil=True, cache=True)
@@ -267,4 +292,4 @@ def observe_games(states, views, masks, memories, rows):
             write_view(state, player, view, rows)
             write_mask(state, player, masks[game, player])
             if memories.shape[0] > 0:
-                remember(view, memories[game, player])
+                remember(view, memories[game, player], rows)
