@@ -9,13 +9,22 @@ A `Position` is read from a record with `from_state`, played with `step` and `le
 more view into a player's memory.
 """
 
-from strategos.games.generals.reference.position import Position, from_state, lift_disguises, to_state
+from strategos.games.generals.reference.position import (
+    Position,
+    army_total,
+    from_state,
+    land_total,
+    lift_disguises,
+    to_state,
+)
 from strategos.games.generals.reference.sight import remember, view
 from strategos.games.generals.reference.tick import leave, legal, ranking, read_move, returns, step
 
 __all__ = [
     "Position",
+    "army_total",
     "from_state",
+    "land_total",
     "leave",
     "legal",
     "lift_disguises",

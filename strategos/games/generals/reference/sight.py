@@ -17,7 +17,7 @@ from strategos.games.generals.record import (
     TREND_SPANS,
     view_dtype,
 )
-from strategos.games.generals.reference.position import Position, army_total, land, same_team, square
+from strategos.games.generals.reference.position import Position, army_total, land_total, same_team, square
 
 
 def view(position: Position, player: int) -> np.record:
@@ -33,7 +33,7 @@ def view(position: Position, player: int) -> np.record:
     sight["height"], sight["width"] = position.height, position.width
     sight["stride"], sight["me"] = position.stride, player
     sight["army_total"] = [army_total(position, other) for other in position.players]
-    sight["land_total"] = [len(land(position, other)) for other in position.players]
+    sight["land_total"] = [land_total(position, other) for other in position.players]
     sight["army"] = [min(position.army[cell], ARMY_CAP) if cell in seen else 0 for cell in position.cells]
     sight["owner"] = [position.owner[cell] if cell in seen else NEUTRAL for cell in position.cells]
     sight["terrain"] = [

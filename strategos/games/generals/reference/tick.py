@@ -26,6 +26,7 @@ from strategos.games.generals.reference.position import (
     army_total,
     found_city,
     land,
+    land_total,
     lift_disguises,
     neighbour,
     same_team,
@@ -303,7 +304,7 @@ def ranking(position: Position) -> list[int]:
 
     def place(player: int) -> tuple[int, ...]:
         if position.status[player] == ALIVE:
-            return (0, -army_total(position, player), -len(land(position, player)), player)
+            return (0, -army_total(position, player), -land_total(position, player), player)
         return (1, -position.death[player])
 
     ranked = sorted(position.players, key=place)
