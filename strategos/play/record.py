@@ -179,7 +179,8 @@ def write_records(folder: Path | str, records: Iterable[GameRecord]) -> Path:
     taken = [int(path.stem[6:]) for path in folder.glob("games-*.parquet") if path.stem[6:].isdigit()]
     path = folder / f"games-{max(taken, default=0) + 1:06d}.parquet"
     unfinished = path.with_suffix(".unfinished")
-    pq.write_table(pa.table(columns, schema=_SCHEMA), unfinished, compression="zstd")
+    table = pa.table(columns, schema=_SCHEMA)
+    pq.write_table(table, unfinished, compression="zstd", write_page_checksum=True)
     with open(unfinished, "rb") as file:
         os.fsync(file.fileno())
     os.replace(unfinished, path)
@@ -195,15 +196,17 @@ def read_records(path: Path | str) -> list[GameRecord]:
     if not path.is_file():
         raise RecordError(f"there is no file of games at {path}")
     try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
+        table = pq.read_table(path, page_checksum_verification=True)
+        columns = {field.name: field.type for field in table.schema}
+        rows = table.to_pylist()
+    except (pa.ArrowException, OSError, UnicodeError, OverflowError) as error:
         raise RecordError(f"{path} is no Parquet file, or a damaged one: {error}") from None
     if (table.schema.metadata or {}).get(b"strategos.games") != _FORMAT:
         raise RecordError(f"{path} holds no games of Strategos, or of a format newer than {_FORMAT.decode()}")
     for field in _SCHEMA:
-        if field.name not in table.schema.names or table.schema.field(field.name).type != field.type:
+        if columns.get(field.name) != field.type:
             raise RecordError(f"{path}: column {field.name!r} is missing or not of type {field.type}")
-    return [_from_row(path, number, row) for number, row in enumerate(table.to_pylist())]
+    return [_from_row(path, number, row) for number, row in enumerate(rows)]
 
 
 def _from_row(path: Path, number: int, row: dict[str, Any]) -> GameRecord:
@@ -272,12 +275,17 @@ def find_records(
         raise RecordError(_damaged(folder, error)) from None
     finally:
         index.close()
-    return [
-        IndexEntry(
-            *place, tuple(json.loads(players)), tuple(json.loads(returns)), ticks, bool(truncated), end
-        )
-        for *place, players, returns, ticks, truncated, end in rows
-    ]
+    return [_entry(*row) for row in rows]
+
+
+def _entry(
+    file: str, row: int, game: str, ruleset: str, version: str, seed: int,
+    players: str, returns: str, ticks: int, truncated: int, final_hash: str,
+) -> IndexEntry:  # fmt: skip
+    seats, result = tuple(json.loads(players)), tuple(json.loads(returns))
+    return IndexEntry(
+        file, row, game, ruleset, version, seed, seats, result, ticks, bool(truncated), final_hash
+    )
 
 
 def rebuild_index(folder: Path | str) -> int:
