@@ -19,9 +19,9 @@ class InputError(Exception):
         super().__init__(" ".join(message.split()))
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean X?` for the known word nearest to `word`, or nothing."""
-    close = get_close_matches(word, list(known), n=1, cutoff=0.5)
+def nearest(word: str, known: Iterable[str], cutoff: float = 0.5) -> str:
+    """`; did you mean X?` for the known word nearest to `word`, or nothing; `cutoff` as in `difflib`."""
+    close = get_close_matches(word, list(known), n=1, cutoff=cutoff)
     return f"; did you mean {close[0]}?" if close else ""
 
 
@@ -99,7 +99,7 @@ def board_size(text: str) -> tuple[int, int]:
 
 def add_match_options(parser: argparse.ArgumentParser, games: int) -> None:
     """The options of all commands that play matches."""
-    parser.add_argument("--games", type=positive, default=games, help=f"for each pair, an even number ({games})")
+    parser.add_argument("--games", type=positive, default=games, help=f"of each pair, even ({games})")
     parser.add_argument("--ticks", type=positive, default=400, help="a draw after so many ticks (400)")
     parser.add_argument("--ruleset", default="generalsio", help="generalsio, classic, duel or competition")
     parser.add_argument("--seed", type=int, default=0, help="of the boards and the choices (0)")

@@ -29,7 +29,9 @@ def run(arguments: list[str]) -> int:
     for name in options.names or scripts:
         if not options.json:
             print(f"==> {name}", flush=True)
-        done = subprocess.run([sys.executable, str(scripts[name]), *(f"--{flag}" for flag in flags)], check=False)
+        done = subprocess.run(
+            [sys.executable, str(scripts[name]), *(f"--{flag}" for flag in flags)], check=False
+        )
         if done.returncode:
             return done.returncode
     return 0

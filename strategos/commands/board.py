@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from strategos.envs.render import FOG_COLOUR, INK, LAND, NEUTRAL_CITY, OBSTACLE_MARK, PAPER, ROCK, player_colour
+from strategos.envs.render import (
+    FOG_COLOUR,
+    INK,
+    LAND,
+    NEUTRAL_CITY,
+    OBSTACLE_MARK,
+    PAPER,
+    ROCK,
+    is_view,
+    player_colour,
+)
 from strategos.games.generals.record import CITY, FOG, GENERAL, MOUNTAIN, OBSTACLE, PLAIN
 
 if TYPE_CHECKING:
@@ -46,7 +56,7 @@ def scoreboard_text(position: np.void, names: list[str]) -> Text:
     from rich.text import Text
 
     text = Text(no_wrap=True)
-    status = position["alive"] if "alive" in position.dtype.names else position["status"]
+    status = position["alive"] if is_view(position) else position["status"]
     for player, name in enumerate(names):
         style = "dim strike" if status[player] != 1 else ""
         text.append("  ", style=f"on {_hex(player_colour(player))}")

@@ -71,7 +71,8 @@ def _show(found: dict) -> None:
     table.add_row("GPU", "; ".join(cards) or "none")
     if "speed" in found:
         speed = found["speed"]
-        table.add_row("engine", f"{speed['engine_steps_per_s']:,} game-steps/s (10x10, 2 players, views and masks)")
+        what = "game-steps/s (10x10, 2 players, views and masks)"
+        table.add_row("engine", f"{speed['engine_steps_per_s']:,} {what}")
         table.add_row("matmul float32", f"{speed['matmul_float32_gflops']:,} GFLOP/s")
         table.add_row("matmul bfloat16", f"{speed['matmul_bfloat16_gflops']:,} GFLOP/s")
     console.print(table)

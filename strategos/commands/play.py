@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from strategos.play.policy import Policy
 
-HELP = "arrows: send the army and follow it   wasd: move the cursor   space: wait   h: half   g: home   q: quit"
+HELP = "arrows: march   wasd: move the cursor   space: wait   h: half   g: home   q: quit"
 DIRECTIONS = ("up", "down", "left", "right")
-_KEYS = {"\x1b[A": 0, "\x1b[B": 1, "\x1b[D": 2, "\x1b[C": 3, "\x1bOA": 0, "\x1bOB": 1, "\x1bOD": 2, "\x1bOC": 3}
+_KEYS = {f"\x1b{kind}{letter}": way for kind in "[O" for way, letter in enumerate("ABDC")}
 _CURSOR_KEYS = {"w": 0, "s": 1, "a": 2, "d": 3}
 _STEPS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 _RANDOM_SEEDS = 2**31
@@ -29,9 +29,9 @@ _RANDOM_SEEDS = 2**31
 def run(arguments: list[str]) -> int:
     """Play one game; the exit code is 0 whoever wins."""
     parser = Parser("play", "Play Generals against a bot or an agent. " + HELP)
-    parser.add_argument("opponent", nargs="?", default="hunter", help="a bot, a run folder or a checkpoint (hunter)")
-    parser.add_argument("--size", type=board_size, default=(10, 10), metavar="N", help="board: 10 or 8x12 (10)")
-    parser.add_argument("--players", type=positive, default=2, help="you and that many less one opponents (2)")
+    parser.add_argument("opponent", nargs="?", default="hunter", help="a bot, run or checkpoint (hunter)")
+    parser.add_argument("--size", type=board_size, default=(10, 10), metavar="N", help="10 or 8x12 (10)")
+    parser.add_argument("--players", type=positive, default=2, help="you and your opponents (2)")
     parser.add_argument("--ruleset", default="generalsio", help="generalsio, classic, duel or competition")
     parser.add_argument("--seed", type=int, help="the same board again")
     parser.add_argument("--ticks", type=positive, default=2000, help="a draw after so many ticks (2000)")
@@ -75,7 +75,7 @@ class Table:
         self.names = ["you"] + [self.opponent.name] * (game.players - 1)
 
     @property
-    def view(self) -> np.void:
+    def view(self) -> np.record:
         """What you see."""
         return self.batch.observation.views[0, 0]
 
@@ -174,7 +174,7 @@ def _play_with_keys(table: Table) -> None:
     console = Console()
     needed = int(table.view["width"]) * TILE_COLUMNS
     if console.width < needed:
-        raise InputError(f"the terminal has {console.width} columns and this board needs {needed}; use --size")
+        raise InputError(f"the terminal has {console.width} columns, this board needs {needed}; use --size")
     cursor, half, message = table.home(), False, ""
 
     def screen() -> Group:

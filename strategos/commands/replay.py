@@ -41,7 +41,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("file", type=Path, help="a .gior, a .gioreplay or a .parquet of recorded games")
     parser.add_argument("--game", type=int, default=0, metavar="N", help="which game of a .parquet (0)")
     parser.add_argument("--html", type=Path, metavar="OUT", help="write a page that plays in a browser")
-    parser.add_argument("--csv", type=Path, metavar="OUT", help="write a table: armies and tiles of every tick")
+    parser.add_argument("--csv", type=Path, metavar="OUT", help="write a table of every tick")
     parser.add_argument("--gioreplay", type=Path, metavar="OUT", help="write it in the site's format")
     parser.add_argument("--tick", type=int, metavar="T", help="print this position and stop")
     parser.add_argument("--speed", type=float, default=8.0, metavar="S", help="ticks a second (8)")

@@ -17,7 +17,7 @@ def run(arguments: list[str]) -> int:
     """Play the round robin and print the tables or JSON."""
     parser = Parser("tournament", "Let agents play each other and rate them.")
     parser.add_argument("agents", nargs="+", help="two or more: bots, run folders, checkpoints")
-    parser.add_argument("--size", type=board_size, default=(10, 10), metavar="N", help="board: 10 or 8x12 (10)")
+    parser.add_argument("--size", type=board_size, default=(10, 10), metavar="N", help="10 or 8x12 (10)")
     add_match_options(parser, games=256)
     options = parser.read(arguments)
     if len(options.agents) < 2:

@@ -74,7 +74,7 @@ def _heat(score: float) -> str:
 def record_game(
     game: Game, policies: Sequence[Policy], *, seed: int, tick_limit: int, tries: int = 16
 ) -> GameRecord:
-    """A game worth watching between two policies: won by the first, and of middling length, if there is one."""
+    """A game worth watching: won by the first of two policies and of middling length, if there is one."""
     match = play_match(game, policies, num_games=tries, seed=seed, tick_limit=tick_limit, record=True)
 
     def won_by_first(played: PlayedGame) -> bool:
@@ -161,7 +161,7 @@ def curves_png(rows: Sequence[dict]) -> bytes:
 
 
 def _series(rows: Sequence[dict], keys: Sequence[str]) -> list[tuple[str, list[float], list[float]]]:
-    """(name, samples, values) of every metric whose name is one of `keys` or begins with one that ends in `/`."""
+    """(name, samples, values) of every metric named in `keys` or beginning with one that ends in `/`."""
     found: dict[str, tuple[list[float], list[float]]] = {}
     for row in rows:
         for name, value in row.items():

@@ -31,8 +31,8 @@ class Standings:
         """Plain data."""
         names = self.payoff.names
         score = [
-            [None if row == column else round(float(self.payoff.score[row, column]), 4) for column in range(len(names))]
-            for row in range(len(names))
+            [None if share != share else round(share, 4) for share in row]
+            for row in self.payoff.score.tolist()
         ]
         return {
             "anchor": self.anchor,
@@ -60,7 +60,7 @@ def round_robin(
     """
     names = [policy.name for policy in policies]
     if len(names) < 2 or len(set(names)) < len(names):
-        raise ValueError(f"a tournament needs two or more different players, not {', '.join(names) or 'none'}")
+        raise ValueError(f"a tournament needs two or more different players, not {', '.join(names)}")
     results: list[Result] = []
     played: list[tuple[str, str, float]] = []
     for first, second in combinations(policies, 2):
@@ -79,7 +79,7 @@ def round_robin(
 def standings(
     results: Sequence[Result], *, anchor: str, games: Sequence[tuple[str, str, float]] = ()
 ) -> Standings:
-    """Ratings and payoff of `results`; sequential Elo over `games`, interleaved so that no pair comes last."""
+    """Ratings and payoff of `results`; sequential Elo over `games`, the pairs taking turns."""
     ratings = bradley_terry.fit(results, anchor=anchor)
     payoff = payoff_matrix(results, [rating.name for rating in ratings])
     return Standings(anchor, ratings, payoff, elo.sequential(_interleaved(games)))

@@ -1,0 +1,88 @@
+"""Every key of a training configuration with its default and its documentation, as text."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from strategos.learn.ppo import PPOConfig
+from strategos.train import config as configuration
+
+TABLES: dict[str, type] = {
+    "": configuration.TrainConfig,
+    "game": configuration.GameConfig,
+    "net": configuration.NetConfig,
+    "ppo": PPOConfig,
+    "rollout": configuration.RolloutConfig,
+    "evaluation": configuration.EvaluationConfig,
+    "stages": configuration.StageConfig,
+    "stages.boards": configuration.BoardConfig,
+}
+
+
+def keys() -> Iterator[tuple[str, str, Any, str]]:
+    """(table, key, default, documentation) of every key, table by table."""
+    for table, kind in TABLES.items():
+        documented = _documentation(kind)
+        for field in dataclasses.fields(kind):
+            default = field.default
+            if field.default_factory is not dataclasses.MISSING:
+                default = field.default_factory()
+            if dataclasses.is_dataclass(default) or field.name == "stages" or field.name == "boards":
+                continue
+            yield table, field.name, default, documented.get(field.name, "")
+
+
+def keys_text(width: int = 100) -> str:
+    """All keys for the terminal, the way they are written as options."""
+    lines = []
+    last = None
+    for table, name, default, documentation in keys():
+        if table != last:
+            lines += ["", f"[{table}]" if table else "(top level)"]
+            last = table
+        option = f"{table}.{name}".lstrip(".").replace("_", "-")
+        lines.append(f"  --{option} {_shown(default)}")
+        lines += textwrap.wrap(documentation, width, initial_indent="      ", subsequent_indent="      ")
+    lines += ["", "stages are set in a TOML file: strategos train --config FILE"]
+    return "\n".join(lines).strip("\n")
+
+
+def keys_markdown() -> str:
+    """All keys as the tables of `docs/configuration.md`."""
+    lines = []
+    last = None
+    for table, name, default, documentation in keys():
+        if table != last:
+            heading = "Top level" if not table else f"`[[{table}]]`" if "stages" in table else f"`[{table}]`"
+            lines += ["", f"## {heading}", "", "| key | default | |", "|---|---|---|"]
+            last = table
+        lines.append(f"| `{name}` | `{_shown(default)}` | {documentation} |")
+    return "\n".join(lines).strip("\n") + "\n"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(_shown, value)) + "]"
+    if value is None:
+        return "none"
+    if isinstance(value, str):
+        return f'"{value}"'
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _documentation(kind: type) -> dict[str, str]:
+    """The string under each field of a dataclass, which Python itself does not keep."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    found = {}
+    for field, text in zip(body.body, body.body[1:], strict=False):
+        if not isinstance(text, ast.Expr) or not isinstance(text.value, ast.Constant):
+            continue
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            found[field.target.id] = " ".join(str(text.value.value).split())
+    return found
