@@ -7,11 +7,12 @@ number of threads nor what other games do changes a game. Knows no particular ga
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
 import numpy as np
+from numba import njit
 
 from strategos.engine.pool import Pool
 from strategos.games.rng import derive
@@ -128,14 +129,17 @@ class Batch:
         if not np.issubdtype(actions.dtype, np.integer):
             raise TypeError(f"actions must be integers, not {actions.dtype}")
         np.copyto(self._actions, actions, casting="same_kind")
-        self._pool.run(self._step_slice, self.num_games)
+        self._pool.run(lambda first, last: self._step_slice(first, last, self.game.step), self.num_games)
 
-    def step_randomly(self, observe: bool = True) -> None:
-        """A step of uniformly random legal actions from each game's own stream."""
+    def step_randomly(self, ticks: int = 1, observe: bool = True) -> None:
+        """`ticks` steps of uniformly random legal actions from each game's own stream.
+
+        What `terminated`, `returns` and the rest say is of the last of them.
+        """
 
         def work(first: int, last: int) -> None:
-            self.game.random_actions(self.states[first:last], self._actions[first:last])
-            self._step_slice(first, last, observe)
+            for _ in range(ticks):
+                self._step_slice(first, last, self.game.play_randomly, observe)
 
         self._pool.run(work, self.num_games)
 
@@ -236,28 +240,29 @@ class Batch:
         self.game.observe(self.states[rows], final.views[rows], final.masks[rows], memories[rows])
         final.memories[rows] = memories[rows]
 
-    def _step_slice(self, first: int, last: int, observe: bool = True) -> None:
+    def _step_slice(self, first: int, last: int, play: Callable[..., None], observe: bool = True) -> None:
         rows = slice(first, last)
         states, ended = self.states[rows], self._ended[rows]
-        was_ended = np.flatnonzero(ended) if ended.any() else ()
-        self.game.step(states, self._actions[rows], self.illegal[rows])
-        self.lengths[rows] += 1
-        over = self.game.over(states)
-        terminated, truncated = self.terminated[rows], self.truncated[rows]
-        np.logical_and(over, ~ended, out=terminated)
-        if self.tick_limit:
-            np.logical_and(self.lengths[rows] >= self.tick_limit, ~(over | ended), out=truncated)
-        self.returns[rows] = 0
-        if terminated.any():
-            self.game.returns(states, self.returns[rows])
-            self.returns[rows][~terminated] = 0
-        ended |= terminated | truncated
-        if self.autoreset == "next_step":
-            for row in was_ended:
-                self._begin(first + int(row))
-        elif self.autoreset == "same_step" and ended.any():
-            for row in np.flatnonzero(ended):
-                self._finish(first + int(row))
+        was_ended = np.flatnonzero(ended) if self.autoreset == "next_step" and ended.any() else ()
+        play(states, self._actions[rows], self.illegal[rows])
+        num_ended = _account(
+            self.game.over(states),
+            self.tick_limit,
+            self.lengths[rows],
+            ended,
+            self.terminated[rows],
+            self.truncated[rows],
+            self.returns[rows],
+        )
+        if num_ended:
+            returns = np.zeros_like(self.returns[rows])
+            self.game.returns(states, returns)
+            self.returns[rows][self.terminated[rows]] = returns[self.terminated[rows]]
+            if self.autoreset == "same_step":
+                for row in np.flatnonzero(ended):
+                    self._finish(first + int(row))
+        for row in was_ended:
+            self._begin(first + int(row))
         if observe:
             self._observe(first, last)
 
@@ -269,3 +274,19 @@ class Batch:
         self._begin(row)
         self.terminated[row], self.truncated[row] = terminated, truncated
         self.returns[row], self.illegal[row] = returns, illegal
+
+
+@njit(nogil=True, cache=True)
+def _account(over, tick_limit, lengths, ended, terminated, truncated, returns):
+    """Count the step, mark the games that it ended, clear `returns`; how many it ended."""
+    num_ended = 0
+    for game in range(over.shape[0]):
+        lengths[game] += 1
+        running = not ended[game]
+        terminated[game] = running and over[game]
+        truncated[game] = running and not over[game] and 0 < tick_limit <= lengths[game]
+        if terminated[game] or truncated[game]:
+            ended[game] = True
+            num_ended += 1
+        returns[game, :] = 0
+    return num_ended

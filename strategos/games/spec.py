@@ -87,6 +87,10 @@ class Game(Protocol):
         """
         ...
 
+    def play_randomly(self, states: np.ndarray, actions: np.ndarray, illegal: np.ndarray) -> None:
+        """`random_actions`, then `step`; what was played stands in `actions`."""
+        ...
+
     def over(self, states: np.ndarray) -> np.ndarray:
         """Which games [B] the rules have ended, bool."""
         ...

@@ -139,9 +139,10 @@ def test_every_state_of_a_game_survives_the_round_trip(picture, rules, seed):
 def test_padded_boards_from_the_engine_survive_the_round_trip():
     game = Generals(8, 8, 3, min_height=5, min_width=6)
     states = np.zeros(6, game.state_dtype)
+    actions, illegal = np.zeros((6, 3), np.int32), np.zeros((6, 3), np.uint8)
     game.reset(states, np.arange(6))
     for tick in range(300):
-        game.play_randomly(states)
+        game.play_randomly(states, actions, illegal)
         if tick in (100, 150):
             game.leave(states, 0, 2)
         if tick % 25 == 0 or tick in (101, 151):

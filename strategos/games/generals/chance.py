@@ -95,12 +95,10 @@ def random_actions(states, num_actions, actions, before):
 
 @njit(nogil=True, cache=True)
 def play_randomly(states, num_actions, actions, illegal, before, work):
-    """One tick of random legal moves in every game of a slice, each game touched once.
-
-    `actions` [P] int32 and `illegal` [P] uint8 are working memory, as `before` and `work` are.
-    """
+    """`random_actions` and a step in one pass, so that each game is brought into the cache once."""
     for game in range(states.shape[0]):
         state = states[game]
-        for player in range(actions.shape[0]):
-            actions[player] = random_action(state, player, num_actions, before)
-        step(state, actions, illegal, work)
+        for player in range(actions.shape[1]):
+            actions[game, player] = random_action(state, player, num_actions, before)
+            illegal[game, player] = 0
+        step(state, actions[game], illegal[game], work)

@@ -25,8 +25,6 @@ class _Workspace:
 
     maps: np.ndarray
     rows: np.ndarray
-    actions: np.ndarray
-    illegal: np.ndarray
     counts: np.ndarray
     tick: np.ndarray
 
@@ -143,10 +141,10 @@ class Generals:
         """Fill `actions` [B, P] int32 with uniformly random legal actions from each game's stream."""
         chance.random_actions(states, self.num_actions, actions, self._workspace().counts)
 
-    def play_randomly(self, states: np.ndarray) -> None:
-        """One tick of `random_actions`, drawn and played in one pass."""
+    def play_randomly(self, states: np.ndarray, actions: np.ndarray, illegal: np.ndarray) -> None:
+        """`random_actions` and `step` in one pass."""
         work = self._workspace()
-        chance.play_randomly(states, self.num_actions, work.actions, work.illegal, work.counts, work.tick)
+        chance.play_randomly(states, self.num_actions, actions, illegal, work.counts, work.tick)
 
     def over(self, states: np.ndarray) -> np.ndarray:
         """Which games [B] the rules have ended, bool."""
@@ -177,8 +175,6 @@ class Generals:
             work = _Workspace(
                 maps=maps.scratch(self.cells, self.players),
                 rows=view.scratch(self.height, self.width),
-                actions=np.zeros(self.players, dtype=np.int32),
-                illegal=np.zeros(self.players, dtype=np.uint8),
                 counts=np.zeros((self.cells + 31) // 32, dtype=np.int64),
                 tick=np.zeros((3, MAX_PLAYERS), dtype=np.int64),
             )

@@ -115,7 +115,7 @@ def to_state(position: Position, dtype: np.dtype) -> np.record:
 
 def land(position: Position, player: int) -> list[int]:
     """The tiles that a player owns, ascending."""
-    return [cell for cell in position.cells if position.owner[cell] == player]
+    return [cell for cell, holder in enumerate(position.owner) if holder == player]
 
 
 def ways(position: Position, cell: int) -> int:

@@ -70,35 +70,34 @@ def remember(sight: np.void, memory: np.void) -> np.record:
             after[trend] = np.repeat(sight[total].astype(np.float32)[:, None], len(TREND_SPANS), axis=1)
 
     now = {field: sight[field].tolist() for field in ("terrain", "owner", "army")}
-    then = {field: after[field].tolist() for field in ("terrain", "owner", "army", "seen", "activity")}
+    known = {field: after[field].tolist() for field in ("terrain", "owner", "army", "seen", "activity")}
+    general = after["general"].tolist()
     for cell, terrain in enumerate(now["terrain"]):
-        activity = then["activity"][cell] << 1 & (1 << ACTIVITY_TICKS) - 1
+        activity = known["activity"][cell] << 1 & (1 << ACTIVITY_TICKS) - 1
         if terrain not in (FOG, OBSTACLE):
-            watched = not begins and then["seen"][cell] == before
-            owner, growth = then["owner"][cell], 0
+            watched = not begins and known["seen"][cell] == before
+            owner, growth = known["owner"][cell], 0
             if owner != NEUTRAL:
                 growth = (tick % 2 == 0 and terrain in (CITY, GENERAL)) + (tick % 50 == 0)
-            expected = min(then["army"][cell] + growth, ARMY_CAP)
+            expected = min(known["army"][cell] + growth, ARMY_CAP)
             if watched and (owner != now["owner"][cell] or now["army"][cell] != expected):
                 activity |= 1
             for field in ("terrain", "owner", "army"):
-                after[field][cell] = now[field][cell]
-            after["seen"][cell] = tick
-        elif terrain == OBSTACLE and then["terrain"][cell] == FOG:
-            after["terrain"][cell] = OBSTACLE
-        after["activity"][cell] = activity
-
-    for cell, terrain in enumerate(now["terrain"]):
+                known[field][cell] = now[field][cell]
+            known["seen"][cell] = tick
+        elif terrain == OBSTACLE and known["terrain"][cell] == FOG:
+            known["terrain"][cell] = OBSTACLE
+        known["activity"][cell] = activity
         if terrain == GENERAL:
-            after["general"][now["owner"][cell]] = cell
-    for player in range(len(sight["team"])):
-        home = int(after["general"][player])
-        if home == -1:
-            continue
+            general[now["owner"][cell]] = cell
+    for player, home in enumerate(general):
         shown = now["terrain"][home]
         razed = shown not in (FOG, OBSTACLE) and (shown, now["owner"][home]) != (GENERAL, player)
         if razed or not sight["alive"][player]:
-            after["general"][player] = -1
+            general[player] = -1
+    for field, tiles in known.items():
+        after[field] = tiles
+    after["general"] = general
 
     if not begins:
         for total, trend in (("land_total", "land_trend"), ("army_total", "army_trend")):
