@@ -52,18 +52,18 @@ def ratings_table(outcome: Standings) -> Table:
 
     table = Table(title=f"ratings, {outcome.anchor} at 1500", title_style="dim")
     table.add_column("player")
-    for name in ("Bradley-Terry", "95 % interval", "score", "games", "sequential Elo"):
+    sequential = ["sequential Elo"] if outcome.elo else []
+    for name in ("Bradley-Terry", "95 % interval", "score", "games", *sequential):
         table.add_column(name, justify="right")
     for rating in outcome.ratings:
         interval = f"{rating.low:.0f} to {rating.high:.0f}" if rating.name != outcome.anchor else "fixed"
-        elo = outcome.elo.get(rating.name)
         table.add_row(
             rating.name,
             f"[b]{rating.rating:.0f}[/b]",
             interval,
             f"{rating.score:.1%}",
             str(rating.games),
-            "" if elo is None else f"{elo:.0f}",
+            *([f"{outcome.elo[rating.name]:.0f}"] if sequential else []),
         )
     return table
 

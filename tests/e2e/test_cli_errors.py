@@ -1,0 +1,122 @@
+"""Bad input gets one clear line with the remedy and exit code 2, never a stack trace. A matrix."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from strategos.cli import main
+
+REPLAY = "shape.gioreplay"
+
+CASES = {
+    "unknown command": (["trian"], ["no command 'trian'", "did you mean train?"]),
+    "unknown option before a command": (["--verbose"], ["no option '--verbose'", "strategos --help"]),
+    "unknown option": (["doctor", "--jsn"], ["'--jsn'", "did you mean --json?"]),
+    "missing argument": (["evaluate"], ["agent", "strategos evaluate --help"]),
+    "no such policy": (["evaluate", "huntr"], ["no player 'huntr'", "hunter"]),
+    "no such opponent": (["play", "expandr"], ["no player 'expandr'", "expander"]),
+    "no such opponent to measure against": (["evaluate", "hunter", "--against", "ranodm"], ["random"]),
+    "odd number of games": (["evaluate", "hunter", "--games", "3"], ["3 games", "4"]),
+    "no games": (["evaluate", "hunter", "--games", "0"], ["--games", "at least 1"]),
+    "games that are no number": (["evaluate", "hunter", "--games", "many"], ["'many'", "whole number"]),
+    "malformed size": (["evaluate", "hunter", "--size", "8x"], ["'8x'", "8x10"]),
+    "impossible board": (["play", "--size", "3"], ["at least 4"]),
+    "too many players": (["play", "--players", "17"], ["17", "16"]),
+    "too many players for the ruleset": (["play", "--players", "3", "--ruleset", "duel"], ["'duel'", "2"]),
+    "no such ruleset": (["play", "--ruleset", "clasic"], ["'clasic'", "classic"]),
+    "one player makes no tournament": (["tournament", "hunter"], ["two or more"]),
+    "the same player twice": (["tournament", "random", "random"], ["different players"]),
+    "no such preset": (["train", "--preset", "qiuck"], ["'qiuck'", "did you mean quick?"]),
+    "no such configuration file": (["train", "--config", "none.toml"], ["none.toml", "quick"]),
+    "a key with a typo": (["train", "--sampels", "9"], ["'sampels'", "samples"]),
+    "a nested key with a typo": (["train", "--ppo.clp", "0.1"], ["ppo.clp", "clip"]),
+    "a value of a wrong type": (["train", "--samples", "many"], ["samples", "int"]),
+    "a key without a value": (["train", "--ppo.clip"], ["--ppo.clip needs a value"]),
+    "a word without a key": (["train", "quick"], ["'quick'", "--key value"]),
+    "preset and file": (["train", "--preset", "quick", "--config", "a.toml"], ["not both"]),
+    "a broken configuration file": (["train", "--config", "broken.toml"], ["broken.toml", "TOML"]),
+    "a file with a typo": (["train", "--config", "typo.toml"], ["typo.toml", "rollot", "rollout"]),
+    "an impossible training board": (["train", "--config", "board.toml", "--run", "./b"], ["4"]),
+    "no such run": (["resume", "nowhere"], ["nowhere", "strategos train"]),
+    "a folder that is no run": (["resume", "empty"], ["empty", "strategos train"]),
+    "a folder that is no agent": (["evaluate", "empty"], ["empty", "meta.json"]),
+    "a damaged checkpoint": (["evaluate", "checkpoint"], ["ema.safetensors", "damaged"]),
+    "a checkpoint with damaged data": (["play", "garbled"], ["meta.json", "damaged"]),
+    "a checkpoint without weights": (["evaluate", "weightless"], ["ema.safetensors"]),
+    "no such replay": (["replay", "none.gior"], ["none.gior does not exist", ".gioreplay"]),
+    "a folder as a replay": (["replay", "empty"], ["is a folder"]),
+    "noise as a replay": (["replay", "noise.gior"], ["noise.gior"]),
+    "a replay with a wrong field": (["replay", REPLAY], [REPLAY, "mapWidth"]),
+    "noise as a record": (["replay", "noise.parquet"], ["noise.parquet"]),
+    "a speed of zero": (["replay", REPLAY, "--speed", "0"], ["--speed", "above 0"]),
+    "no such benchmark": (["bench", "strtup"], ["'strtup'", "startup"]),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with everything that can be wrong in it."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken.toml").write_text("samples = = 3")
+    (tmp_path / "typo.toml").write_text("[rollot]\ngames = 3")
+    (tmp_path / "board.toml").write_text("[[stages]]\nboards = [{ height = 2, width = 8 }]")
+    (tmp_path / "noise.gior").write_bytes(bytes(range(256)) * 3)
+    (tmp_path / "noise.parquet").write_bytes(b"PAR1" + bytes(100))
+    (tmp_path / REPLAY).write_text(json.dumps({"version": 15, "id": "x", "mapWidth": "wide"}))
+    network = {"planes": "memory"}
+    for name, meta in {
+        "checkpoint": json.dumps({"network": network, "files": {"ema.safetensors": "00"}}),
+        "garbled": '{"network": ',
+        "weightless": json.dumps({"network": network, "files": {}}),
+    }.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "meta.json").write_text(meta)
+    (tmp_path / "checkpoint" / "ema.safetensors").write_bytes(b"\x00" * 64)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("STRATEGOS_DEBUG", raising=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize("arguments, expected", CASES.values(), ids=CASES)
+def test_one_line_and_exit_code_2(folder, capsys, arguments, expected):
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert err.startswith("strategos: ") and err.count("\n") == 1 and err.endswith("\n")
+    assert "Traceback" not in err and not out
+    for part in expected:
+        assert part in err
+
+
+def test_the_process_itself_exits_with_2(folder):
+    done = subprocess.run(
+        [sys.executable, "-m", "strategos.cli", "evaluate", "huntr"], capture_output=True, text=True
+    )
+    assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1
+
+
+def test_the_trace_is_there_for_whoever_asks(folder, monkeypatch):
+    monkeypatch.setenv("STRATEGOS_DEBUG", "1")
+    with pytest.raises(Exception, match="no command"):
+        main(["trian"])
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["help"], ["-h"]])
+def test_help_is_not_an_error(arguments, capsys):
+    assert main(arguments) == 0
+    assert "usage: strategos COMMAND" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command", ["train", "resume", "evaluate", "tournament", "play", "replay", "bench", "doctor"]
+)
+def test_every_command_has_a_help_that_fits(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert ended.value.code == 0 and len(lines) <= 24 and max(map(len, lines)) <= 80
