@@ -19,7 +19,7 @@ import pytest
 
 from strategos.games.generals.game import Generals
 
-SLOW_TICKS = int(os.environ.get("STRATEGOS_TWIN_TICKS", "1000"))
+SLOW_TICKS = int(os.environ.get("STRATEGOS_TWIN_TICKS", "500"))
 
 
 def play(game: Generals, states: np.ndarray, memories: np.ndarray, ticks: int, stepwise: bool) -> bytes:
@@ -91,8 +91,8 @@ def test_one_thread_or_many_in_one_pass_or_step_by_step() -> None:
 
 @pytest.mark.timeout(0)
 def test_plain_python_plays_the_same_games() -> None:
-    plain = f"import test_determinism as test; print(test.digest({SLOW_TICKS}, games=5), test.numba.config.DISABLE_JIT)"
-    assert elsewhere(plain, NUMBA_DISABLE_JIT="1") == f"{digest(SLOW_TICKS, games=5)} 1"
+    code = "import test_determinism as test; print(test.digest({}, games=5), test.numba.config.DISABLE_JIT)"
+    assert elsewhere(code.format(SLOW_TICKS), NUMBA_DISABLE_JIT="1") == f"{digest(SLOW_TICKS, games=5)} 1"
 
 
 OUT_OF_BOUNDS = """

@@ -91,6 +91,8 @@ def remember(sight: np.void, memory: np.void) -> np.record:
         if terrain == GENERAL:
             general[now["owner"][cell]] = cell
     for player, home in enumerate(general):
+        if home == -1:
+            continue
         shown = now["terrain"][home]
         razed = shown not in (FOG, OBSTACLE) and (shown, now["owner"][home]) != (GENERAL, player)
         if razed or not sight["alive"][player]:
