@@ -1,0 +1,224 @@
+"""PPO: what acting and learning must agree on, whose rows count, and that it learns Kuhn poker."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from strategos.learn.maths import masked_log_softmax, unpack_masks
+from strategos.learn.ppo import PPO, PPOConfig, Shard
+from strategos.nets.choice import sample_packed
+from strategos.nets.grid import GridNet, GridNetConfig
+from strategos.nets.mlp import MLP, MLPConfig
+
+PLANES = 5
+
+
+def make_net(bfloat16: bool = False, **options) -> GridNet:
+    torch.manual_seed(0)
+    net = GridNet(GridNetConfig(planes=PLANES, channels=8, bfloat16=bfloat16, **options))
+    for parameter in net.parameters():  # an untrained policy is uniform, which would hide mistakes
+        with torch.no_grad():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return net
+
+
+def make_shard(net, count: int, height: int, width: int, seed: int) -> Shard:
+    """Experience that `net` collected, in batches of another size than a minibatch."""
+    rng = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    inputs = torch.rand(count, PLANES, height, width).to(memory_format=torch.channels_last)
+    cells = height * width
+    masks = (rng.integers(0, 256, (count, cells + 1)) * (rng.random((count, cells + 1)) < 0.3)).astype(np.uint8)
+    masks[:, -1] = 1
+    logits, values = [], []
+    with torch.inference_mode():
+        for part in inputs.split(37):
+            part_logits, part_values = net(part)
+            logits.append(part_logits)
+            values.append(part_values)
+    actions, chosen = sample_packed(torch.cat(logits).numpy(), masks, rng.random(count))
+    return Shard(
+        observe=lambda rows: inputs[torch.from_numpy(rows)],
+        masks=masks,
+        actions=actions,
+        log_probabilities=chosen,
+        values=torch.cat(values).numpy(),
+        advantages=rng.normal(size=count).astype(np.float32),
+        returns=rng.normal(size=count).astype(np.float32),
+    )
+
+
+SMALL = PPOConfig(minibatch=64, epochs=2, learning_rate=1e-3)
+
+
+def test_the_first_ratio_is_one():
+    """Trap 8: acting and learning see the same masks, modes and dtypes."""
+    net = make_net()
+    shards = [make_shard(net, 300, 8, 8, 1), make_shard(net, 300, 6, 9, 2)]
+    metrics = PPO(net, SMALL).update(shards, 0.0, np.random.default_rng(0))
+    assert metrics["first_ratio_error"] < 1e-5
+    assert abs(metrics["first_kl"]) < 1e-9
+    assert metrics["kl"] > 0  # later minibatches have moved
+
+
+def test_the_first_ratio_finds_another_mask():
+    """The check above can fail: masks that changed between acting and learning show."""
+    net = make_net()
+    shard = make_shard(net, 300, 8, 8, 1)
+    shard.masks |= np.uint8(1)
+    assert PPO(net, SMALL).update([shard], 0.0, np.random.default_rng(0))["first_ratio_error"] > 1e-3
+
+
+def test_the_first_ratio_in_bfloat16():
+    net = make_net(bfloat16=True)
+    metrics = PPO(net, SMALL).update([make_shard(net, 300, 8, 8, 1)], 0.0, np.random.default_rng(0))
+    assert metrics["first_ratio_error"] < 0.02
+
+
+@pytest.mark.parametrize("options", [{}, {"attention": True, "heads": 2}, {"builds": True}])
+def test_train_and_eval_mode_are_the_same_network(options):
+    net = make_net(**options)
+    inputs = torch.rand(3, PLANES, 7, 5)
+    with torch.inference_mode():
+        training, evaluating = net.train()(inputs), net.eval()(inputs)
+    assert all(torch.equal(one, two) for one, two in zip(training, evaluating, strict=True))
+
+
+@pytest.mark.parametrize("builds", [False, True])
+def test_logits_are_in_the_order_of_the_actions(builds):
+    """The logits of a tile move with the tile; pass comes last."""
+    net = make_net(blocks=1, builds=builds)  # a reach of three tiles: no edge is in sight
+    inputs = torch.zeros(2, PLANES, 9, 11)
+    inputs[0, :, 4, 3], inputs[1, :, 4, 6] = 1, 1
+    with torch.inference_mode():
+        logits, _ = net(inputs)
+    assert logits.shape == (2, 99 * (9 if builds else 8) + 1)
+    moves = logits[:, : 99 * 8].view(2, 9, 11, 8)
+    near, far = moves[0, 4, 3], moves[0, 0, 10]
+    assert torch.allclose(near, moves[1, 4, 6], atol=1e-5) and not torch.allclose(near, far, atol=1e-3)
+
+
+def plain_pools(tiles):
+    return torch.cat([tiles.mean(1), tiles.amax(1)], 1)
+
+
+def test_the_handwritten_gradients_equal_autograd(monkeypatch):
+    """Pooling and spreading have a backward of their own; the plain operations are their twin."""
+    from strategos.nets import grid
+
+    inputs, gradients = torch.rand(4, PLANES, 5, 6), []
+    for plain in (False, True):
+        if plain:
+            monkeypatch.setattr(grid._BoardPool, "apply", plain_pools)
+            monkeypatch.setattr(grid._Spread, "apply", lambda tiles, vector: tiles + vector.unsqueeze(1))
+        net = make_net()
+        logits, values = net(inputs)
+        (logits.square().sum() + values.square().sum()).backward()
+        gradients.append([parameter.grad for parameter in net.parameters()])
+    for one, two in zip(*gradients, strict=True):
+        assert torch.allclose(one, two, atol=1e-4, rtol=1e-4)
+
+
+def test_threads_do_not_change_the_result():
+    results = []
+    for threads in (None, 1, 3):
+        net = make_net()
+        shards = [make_shard(net, 200, 8, 8, seed) for seed in range(3)]
+        executor = ThreadPoolExecutor(threads) if threads else None
+        PPO(net, SMALL, executor=executor).update(shards, 0.0, np.random.default_rng(0))
+        results.append(torch.cat([parameter.detach().flatten() for parameter in net.parameters()]))
+    assert torch.equal(results[0], results[1]) and torch.equal(results[0], results[2])
+
+
+def test_shards_together_are_one_batch():
+    """The gradient of a minibatch does not depend on how its samples are spread over shards."""
+    config = PPOConfig(minibatch=10_000, epochs=1, keep=1.0, learning_rate=1e-3)
+    weights = []
+    for cuts in ([0, 240], [0, 100, 240]):
+        net = make_net()
+        whole = make_shard(net, 240, 8, 8, 5)
+        shards = []
+        for first, last in zip(cuts[:-1], cuts[1:], strict=True):
+            shards.append(
+                Shard(
+                    lambda rows, first=first: whole.observe(rows + first),
+                    *(
+                        getattr(whole, name)[first:last]
+                        for name in ("masks", "actions", "log_probabilities", "values", "advantages", "returns")
+                    ),
+                )
+            )
+        PPO(net, config).update(shards, 0.0, np.random.default_rng(0))
+        weights.append(torch.cat([parameter.detach().flatten() for parameter in net.parameters()]))
+    assert torch.allclose(weights[0], weights[1], atol=2e-4)
+
+
+def test_only_the_largest_advantages_are_learned_from():
+    """Samples outside the kept share may hold anything, NaN included, without a trace."""
+    weights = []
+    for spoiled in (False, True):
+        net = make_net()
+        shard = make_shard(net, 400, 8, 8, 3)
+        shard.advantages[:] = np.where(np.arange(400) < 100, 3.0, 0.001) * (-1.0) ** np.arange(400)
+        if spoiled:
+            shard.log_probabilities[100:] = np.nan
+        PPO(net, SMALL).update([shard], 0.0, np.random.default_rng(0))
+        weights.append(torch.cat([parameter.detach().flatten() for parameter in net.parameters()]))
+    assert torch.isfinite(weights[1]).all() and torch.equal(weights[0], weights[1])
+
+
+def test_a_better_action_becomes_likelier():
+    torch.manual_seed(1)
+    net = MLP(MLPConfig(features=3, num_actions=4))
+    rng = np.random.default_rng(0)
+    ppo = PPO(net, PPOConfig(keep=1.0, minibatch=128, learning_rate=3e-3, last_learning_rate=3e-3))
+    inputs = torch.eye(3)[torch.from_numpy(rng.integers(0, 3, 512))]
+    masks = np.full((512, 1), 0b1011, np.uint8)
+    for _ in range(20):
+        with torch.inference_mode():
+            logits, values = net(inputs)
+        actions, chosen = sample_packed(logits.numpy(), masks, rng.random(512))
+        rewards = (actions == 3).astype(np.float32)
+        shard = Shard(
+            lambda rows: inputs[torch.from_numpy(rows)],
+            masks,
+            actions,
+            chosen,
+            values.numpy(),
+            rewards - values.numpy(),
+            rewards,
+        )
+        ppo.update([shard], 0.0, rng)
+    with torch.inference_mode():
+        table = masked_log_softmax(net(torch.eye(3))[0], unpack_masks(torch.from_numpy(masks[:3]), 4)).exp()
+    assert (table[:, 3] > 0.9).all() and (table[:, 2] < 1e-6).all()
+
+
+def test_the_optimiser_goes_on_exactly():
+    nets = [make_net(), make_net()]
+    shards = [make_shard(nets[0], 200, 8, 8, seed) for seed in range(4)]
+    straight, stopped = PPO(nets[0], SMALL), PPO(nets[1], SMALL)
+    for ppo in (straight, stopped):
+        ppo.update(shards[:2], 0.0, np.random.default_rng(1))
+    again = PPO(make_net(), SMALL)
+    again.network.load_state_dict(stopped.network.state_dict())
+    again.load_state_tensors(stopped.state_tensors())
+    for ppo in (straight, again):
+        ppo.update(shards[2:], 0.5, np.random.default_rng(2))
+    for one, two in zip(straight.network.parameters(), again.network.parameters(), strict=True):
+        assert torch.equal(one, two)
+    for one, two in zip(straight.average.average, again.average.average, strict=True):
+        assert torch.equal(one, two)
+    with pytest.raises(ValueError, match="does not fit|another shape"):
+        PPO(MLP(MLPConfig(2, 2)), SMALL).load_state_tensors(stopped.state_tensors())
+
+
+def test_impossible_settings_are_named():
+    with pytest.raises(ValueError, match=r"ppo\.keep"):
+        PPOConfig(keep=0)
+    with pytest.raises(ValueError, match="schedule"):
+        PPOConfig(learning_rate_shape="steps")

@@ -1,0 +1,132 @@
+"""Checkpoints: whole or not there, whatever happens; one learner a folder."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from strategos.train.checkpoint import (
+    RunError,
+    checkpoint_folders,
+    load_newest,
+    mark_best,
+    prune,
+    run_lock,
+    save_checkpoint,
+)
+
+META = {"network": {"kind": "none"}}
+
+
+def save(run: Path, samples: int, content: bytes = b"weights") -> Path:
+    return save_checkpoint(run, samples, {"ema.safetensors": content, "other": b"1"}, META)
+
+
+def test_what_was_saved_is_loaded(tmp_path):
+    save(tmp_path, 9)
+    save(tmp_path, 10, b"newer")
+    found, problems = load_newest(tmp_path)
+    assert found is not None and problems == []
+    assert found.files == {"ema.safetensors": b"newer", "other": b"1"} and found.meta["samples"] == 10
+
+
+def test_a_folder_without_checkpoints(tmp_path):
+    assert load_newest(tmp_path) == (None, [])
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "missing", "meta", "meta_missing"])
+def test_a_damaged_one_is_passed_over_and_named(tmp_path, damage):
+    save(tmp_path, 1)
+    newest = save(tmp_path, 2)
+    weights = newest / "ema.safetensors"
+    if damage == "flip":
+        weights.write_bytes(b"wEights")
+    elif damage == "cut":
+        weights.write_bytes(b"wei")
+    elif damage == "missing":
+        weights.unlink()
+    elif damage == "meta":
+        (newest / "meta.json").write_text("{")
+    else:
+        (newest / "meta.json").unlink()
+    found, problems = load_newest(tmp_path)
+    assert found is not None and found.meta["samples"] == 1
+    assert len(problems) == 1 and str(newest) in problems[0] and "the one before" in problems[0]
+
+
+def test_all_damaged_is_an_error(tmp_path):
+    (save(tmp_path, 1) / "ema.safetensors").write_bytes(b"")
+    with pytest.raises(RunError, match="every checkpoint"):
+        load_newest(tmp_path)
+
+
+def test_the_best_and_the_newest_are_kept(tmp_path):
+    for samples in range(1, 7):
+        folder = save(tmp_path, samples)
+        if samples == 2:
+            mark_best(tmp_path, folder)
+        prune(tmp_path, 2)
+    assert [int(folder.name[5:]) for folder in checkpoint_folders(tmp_path)] == [2, 5, 6]
+    assert (tmp_path / "best" / "ema.safetensors").read_bytes() == b"weights"
+
+
+WRITER = """
+    import os, signal, sys
+    from pathlib import Path
+    from strategos.train import checkpoint
+
+    run, deadly = Path(sys.argv[1]), int(sys.argv[2])
+    calls = 0
+    def dying(name, real):
+        def call(*arguments, **options):
+            global calls
+            calls += 1
+            if calls == deadly:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*arguments, **options)
+        return call
+    for name in ("fsync", "rename"):
+        setattr(os, name, dying(name, getattr(os, name)))
+    checkpoint.save_checkpoint(run, 2, {"ema.safetensors": b"second", "other": b"2"}, {"network": {}})
+    print("survived")
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
+def test_kill_9_while_writing_keeps_the_previous_one(tmp_path):
+    """Trap 33: killed at each sync and at the rename in turn, until the writer lives."""
+    outcomes = []
+    for deadly in range(1, 12):
+        run = tmp_path / str(deadly)
+        save(run, 1, b"first")
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(WRITER), str(run), str(deadly)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode in (0, -signal.SIGKILL), done.stderr
+        found, problems = load_newest(run)
+        assert found is not None and problems == []
+        expected = {1: b"first", 2: b"second"}
+        assert found.files["ema.safetensors"] == expected[found.meta["samples"]]
+        outcomes.append(found.meta["samples"])
+        prune(run, 3)
+        assert not list((run / "checkpoints").glob(".*"))
+        if done.returncode == 0:
+            break
+    assert outcomes[0] == 1 and outcomes[-1] == 2 and "survived" in done.stdout
+
+
+def test_two_learners_cannot_share_a_run(tmp_path):
+    pytest.importorskip("fcntl")
+    with run_lock(tmp_path), pytest.raises(RunError, match=f"number {os.getpid()}"), run_lock(tmp_path):
+        pass
+    with run_lock(tmp_path):  # and it is free again
+        pass

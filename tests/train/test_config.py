@@ -1,0 +1,84 @@
+"""Configurations: presets, overrides, round trips, and mistakes that are named."""
+
+from __future__ import annotations
+
+import pytest
+
+from strategos.train.config import ConfigError, TrainConfig, load_config, preset_names, to_dict, to_toml
+from strategos.train.curriculum import make_board_game, stage_at
+
+
+def test_there_are_the_presets_of_the_manual():
+    assert {"quick", "laptop", "gpu"} <= set(preset_names())
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_presets_read_back_and_their_boards_can_be_made(name, tmp_path):
+    config = load_config(name)
+    file = tmp_path / "resolved.toml"
+    file.write_text(to_toml(config))
+    assert load_config(file) == config and load_config(file).digest() == config.digest()
+    assert config.digest() in file.read_text()
+    for stage in config.stages:
+        for board in stage.boards:
+            make_board_game(config.game, board)
+
+
+def test_overrides_win_over_the_file():
+    config = load_config(
+        "quick", ["ppo.clip=0.1", "rollout.bots.hunter=0.4", "device=cpu", "evaluation.against=['random']"]
+    )
+    assert config.ppo.clip == 0.1 and config.rollout.bots["hunter"] == 0.4 and config.device == "cpu"
+    assert config.evaluation.against == ("random",)
+    assert config.digest() != load_config("quick").digest()
+    assert load_config("quick", {"seed": 5}).seed == 5
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("ppo.clp=0.1", r"unknown key 'ppo.clp'; did you mean 'clip'"),
+        ("sampels=3", r"unknown key 'sampels'; did you mean 'samples'"),
+        ("ppo.clip=high", r"ppo.clip must be of type float, not 'high'"),
+        ("seed=1.5", r"seed must be of type int"),
+        ("seed=true", r"seed must be of type int"),
+        ("ppo=3", r"ppo must be a table"),
+        ("ppo.keep=2", r"ppo.keep must be above 0"),
+        ("rollout.bots.hunter=0.95", r"nor exceed 1 together"),
+        ("stages=[]", r"stages: the first one starts at 0"),
+        ("stages=[{start=0, boards=[{hight=8}]}]", r"stages\[0\].boards\[0\].hight'; did you mean 'height'"),
+        ("stages=[{boards=[{spawn_distance=[1]}]}]", r"must have 2 entries"),
+        ("rollout.games=1", r"at least rollout.workers"),
+        ("device=gpu", r"device must be auto, cpu or cuda"),
+        ("nonsense", r"key=value"),
+    ],
+)
+def test_mistakes_are_named(override, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config("quick", [override])
+
+
+def test_missing_and_broken_files_are_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"no preset and no file 'quikc'.*did you mean 'quick'"):
+        load_config("quikc")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("seed = = 1")
+    with pytest.raises(ConfigError, match=r"broken.toml: not valid TOML"):
+        load_config(broken)
+
+
+def test_an_impossible_board_is_named():
+    config = load_config("quick", ["stages=[{boards=[{height=2, width=2}]}]"])
+    with pytest.raises(ConfigError, match="board 2x2"):
+        make_board_game(config.game, config.stages[0].boards[0])
+
+
+def test_stages_follow_the_progress():
+    stages = load_config("laptop").stages
+    starts = [stage.start for stage in stages]
+    assert [stage_at(stages, start) for start in starts] == list(range(len(stages)))
+    assert stage_at(stages, 1.0) == len(stages) - 1 and stage_at(stages, starts[1] - 1e-9) == 0
+
+
+def test_the_defaults_are_complete():
+    assert set(to_dict(TrainConfig())) >= {"game", "net", "ppo", "rollout", "evaluation", "stages"}
