@@ -33,8 +33,6 @@ DEFENCE_REACH = 8
 """Enemy stacks within this many steps of the own general are watched."""
 CITY_REACH = 8
 """Neutral cities within this many steps of the strongest stack may be taken."""
-GATHER_ARMY = 2
-"""Stacks that are smaller than this take land before they are gathered."""
 SCOUT_ARMY = 4
 """A stack that is smaller than this expands and does not go looking for the enemy."""
 
@@ -62,6 +60,7 @@ class HunterBot:
             views["alive"],
             views["team"],
             views["army_total"],
+            views["land_total"],
             views["me"],
             views["tick"],
             views["height"],
@@ -75,6 +74,7 @@ class HunterBot:
             (9 if builds else 8) * cells,
             rng.integers(0, 1 << 63, size=len(views), dtype=np.int64),
             ground,
+            np.zeros(views["team"].shape[1], np.int32),
             actions,
         )
         return actions
@@ -82,10 +82,10 @@ class HunterBot:
 
 @njit(nogil=True, cache=True)
 def _hunter_actions(
-    armies, owners, terrains, alive, teams, totals, me, ticks, heights, widths, strides,
-    old_armies, old_owners, old_terrains, seen, generals, pass_action, keys, ground, actions,
+    armies, owners, terrains, alive, teams, totals, lands, me, ticks, heights, widths, strides,
+    old_armies, old_owners, old_terrains, seen, generals, pass_action, keys, ground, largest, actions,
 ):  # fmt: skip
-    """Fill `actions` [B]. Board fields are [B, cells], player fields [B, P]."""
+    """Fill `actions` [B]. Board fields are [B, cells], player fields [B, P]; `largest` [P] is scratch."""
     for row in range(armies.shape[0]):
         actions[row] = pass_action
         player = int(me[row])
@@ -101,9 +101,11 @@ def _hunter_actions(
         for other in range(team.shape[0]):
             if team[other] != team[player]:
                 strongest_rival = max(strongest_rival, int(totals[row, other]))
+                # The largest stack that this rival can have: at least one army is on every other tile.
+                largest[other] = totals[row, other] - lands[row, other] + 1
         move = _decide(
             ground, generals[row], alive[row], team, player, height, width, stride, int(ticks[row]),
-            seen[row], int(totals[row, player]), strongest_rival, keys[row],
+            seen[row], int(totals[row, player]), strongest_rival, largest, keys[row],
         )  # fmt: skip
         if move >= 0:
             span = width + 2
@@ -124,13 +126,13 @@ def _strongest(ground, tiles, field):
 
 
 @njit(nogil=True, cache=True)
-def _gather(ground, root, tiles, span, least):
-    """Bring the best of the other stacks, of `least` armies or more, one step nearer to `root`."""
+def _gather(ground, root, tiles, span):
+    """Bring the best of the other stacks one step nearer to `root`."""
     spread_from(ground, ground.reach, root, tiles, span, True)
     best, best_value = -1, 0
     for tile in range(tiles):
         steps = ground.reach[tile]
-        if ground.kind[tile] != MINE or ground.force[tile] < least or steps == 0 or steps >= FAR:
+        if ground.kind[tile] != MINE or steps == 0 or steps >= FAR:
             continue
         value = (ground.force[tile] - 1) * 64 // (steps + 2)
         if value > best_value:
@@ -235,7 +237,7 @@ def _defend(ground, threat, general, tiles, span):
 
 
 @njit(nogil=True, cache=True)
-def _attack(ground, places, alive, team, player, width, stride, tick, seen, tiles, general, key):
+def _attack(ground, places, alive, team, player, width, stride, tick, seen, tiles, general, largest, key):
     """The move of a strike at the known enemy general that is easiest to take.
 
     Returns (move, steps of the strike when it is strong enough, else FAR).
@@ -253,7 +255,10 @@ def _attack(ground, places, alive, team, player, width, stride, tick, seen, tile
             continue
         steps = ground.goal[best]
         # The general grows while it is out of sight and while the stack walks.
-        garrison = ground.force[tile] + (tick - int(seen[place]) + steps) // 2
+        garrison = ground.force[tile]
+        if not ground.visible[tile]:
+            garrison = min(garrison + (tick - int(seen[place])) // 4, int(largest[rival]) // 2)
+        garrison += steps // 2
         margin = arrives_with(ground, ground.goal, best, span) - garrison
         if margin > best_margin:
             target, stack, best_margin, best_steps = tile, best, margin, steps
@@ -263,12 +268,10 @@ def _attack(ground, places, alive, team, player, width, stride, tick, seen, tile
     if best_margin > 0:
         return march(ground, ground.goal, stack, span), best_steps
     if _spare_armies(ground, stack, tiles) + best_margin > 0:
-        move = _gather(ground, stack, tiles, span, GATHER_ARMY)
+        move = _gather(ground, stack, tiles, span)
         if move >= 0:
             return move, FAR
     move = _expand(ground, tiles, span, general, -1, key)
-    if move < 0:
-        move = _gather(ground, stack, tiles, span, 2)
     if move < 0:
         move = march(ground, ground.goal, stack, span)
     return move, FAR
@@ -341,7 +344,7 @@ def _scout(ground, tiles, span, general, spendable, key):
             spread_from(ground, ground.goal, target, tiles, span, False)
             move = march(ground, ground.goal, stack, span)
             if move < 0:
-                move = _gather(ground, stack, tiles, span, 2)
+                move = _gather(ground, stack, tiles, span)
             if move >= 0:
                 return move
     return _expand(ground, tiles, span, general, -1, key)
@@ -349,7 +352,20 @@ def _scout(ground, tiles, span, general, spendable, key):
 
 @njit(nogil=True, cache=True)
 def _decide(
-    ground, places, alive, team, player, height, width, stride, tick, seen, total, strongest_rival, key
+    ground,
+    places,
+    alive,
+    team,
+    player,
+    height,
+    width,
+    stride,
+    tick,
+    seen,
+    total,
+    strongest_rival,
+    largest,
+    key,
 ):
     """The move as `tile * 8 + direction * 2 + half` on the ground's grid, or -1 to pass."""
     span = width + 2
@@ -363,7 +379,7 @@ def _decide(
         ground.home[:tiles] = FAR
 
     move, strike_steps = _attack(
-        ground, places, alive, team, player, width, stride, tick, seen, tiles, general, key
+        ground, places, alive, team, player, width, stride, tick, seen, tiles, general, largest, key
     )
     if general >= 0:
         threat = _threat(ground, tiles, ground.force[general])

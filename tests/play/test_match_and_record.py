@@ -15,7 +15,8 @@ from strategos.play.bots import ExpanderBot, HunterBot, RandomBot
 from strategos.play.match import play_match
 from strategos.play.record import RecordError
 
-GAME = Generals(6, 6, 2)
+GAME = Generals(8, 8, 2)
+LIMIT = 90
 
 
 class Refused:
@@ -45,7 +46,7 @@ class FoldingBot:
 @pytest.fixture(scope="module")
 def match():
     return play_match(
-        GAME, [HunterBot(), RandomBot()], num_games=24, seed=3, tick_limit=60, record=True, batch_size=10
+        GAME, [HunterBot(), RandomBot()], num_games=24, seed=3, tick_limit=LIMIT, record=True, batch_size=10
     )
 
 
@@ -65,8 +66,8 @@ def test_every_game_is_counted_once(match):
 
 def test_the_tick_limit_is_a_draw(match):
     cut = [game for game in match.games if game.truncated]
-    assert cut and all(game.length == 60 and game.returns == (0.0, 0.0) for game in cut)
-    assert all(game.length <= 60 and any(game.returns) for game in match.games if not game.truncated)
+    assert cut and all(game.length == LIMIT and game.returns == (0.0, 0.0) for game in cut)
+    assert all(game.length <= LIMIT and any(game.returns) for game in match.games if not game.truncated)
     assert len(cut) == match.draws[0]
 
 
@@ -86,24 +87,24 @@ def test_same_seed_same_match_on_any_number_of_threads(match):
         [HunterBot(), RandomBot()],
         num_games=24,
         seed=3,
-        tick_limit=60,
+        tick_limit=LIMIT,
         record=True,
         batch_size=10,
         threads=1,
     )
-    other = play_match(GAME, [HunterBot(), RandomBot()], num_games=24, seed=4, tick_limit=60, record=True)
+    other = play_match(GAME, [HunterBot(), RandomBot()], num_games=24, seed=4, tick_limit=LIMIT, record=True)
     assert [game.final_hash for game in again.games] == [game.final_hash for game in match.games]
     assert {game.final_hash for game in other.games}.isdisjoint(game.final_hash for game in match.games)
 
 
-def test_three_players_sit_on_every_seat():
-    game = Generals(8, 8, 3)
-    policies = [ExpanderBot(), HunterBot(), RandomBot()]
-    match = play_match(game, policies, num_games=6, seed=1, tick_limit=150)
-    for rotation in range(3):
-        assert match.games[rotation].seats == tuple((seat + rotation) % 3 for seat in range(3))
-    assert match.paired.shape == (3, 7) and (match.paired.sum(axis=1) == 2).all()
-    with pytest.raises(ValueError, match="had 3"):
+def test_four_players_sit_on_every_seat():
+    game = Generals(10, 10, 4, teams=(0, 1, 0, 1))
+    policies = [ExpanderBot(), HunterBot(), RandomBot(), RandomBot()]
+    match = play_match(game, policies, num_games=8, seed=1, tick_limit=150)
+    for rotation in range(4):
+        assert match.games[rotation].seats == tuple((seat + rotation) % 4 for seat in range(4))
+    assert match.paired.shape == (4, 9) and (match.paired.sum(axis=1) == 2).all()
+    with pytest.raises(ValueError, match="had 4"):
         match.result()
 
 
