@@ -244,8 +244,7 @@ def observation_space(planes: str, game: Generals) -> spaces.Box:
 
     if planes not in PLANES:
         raise ValueError(f"no planes {planes!r}; choose one of {', '.join(PLANES)}")
-    channels = PLANES[planes] if isinstance(PLANES[planes], int) else len(PLANES[planes])
-    return spaces.Box(0.0, 1.0, (channels, game.height, game.width), np.float32)
+    return spaces.Box(0.0, 1.0, (PLANES[planes], game.height, game.width), np.float32)
 
 
 def seat_opponents(
@@ -258,7 +257,7 @@ def seat_opponents(
     A name is looked up with `load_policy`. Raises `ValueError` for a name without `load_policy`
     or a list of another length, `TypeError` for a thing that cannot act.
     """
-    chosen = list(opponent) if isinstance(opponent, (list, tuple)) else [opponent] * len(seats)
+    chosen: list[Any] = list(opponent) if isinstance(opponent, (list, tuple)) else [opponent] * len(seats)
     if len(chosen) != len(seats):
         raise ValueError(f"{len(chosen)} opponents for {len(seats)} seats; give one for each, or one for all")
     loaded: dict[str, Opponent] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -36,7 +36,8 @@ class GeneralsEnv(gymnasium.Env[np.ndarray, np.int64]):
     Raises `ValueError` for options that cannot be, saying which and what would do.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": list(RENDER_MODES), "render_fps": 4}
+    # No ClassVar: to Gymnasium it is an attribute of the instance.
+    metadata = {"render_modes": list(RENDER_MODES), "render_fps": 4}  # noqa: RUF012
 
     def __init__(
         self,
@@ -143,6 +144,6 @@ def checked_render_mode(render_mode: str | None) -> str | None:
     return render_mode
 
 
-def render_view(position: np.void, render_mode: str) -> str | np.ndarray:
+def render_view(position: np.record, render_mode: str) -> str | np.ndarray:
     """A view or a state in one of the `RENDER_MODES`."""
     return format_position(position) if render_mode == "ansi" else draw_position(position)

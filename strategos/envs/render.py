@@ -49,7 +49,7 @@ _CROWN_SHAPE = (
 _SMOOTHING = 4  # shapes are drawn this many times larger and scaled down: Pillow does not antialias
 
 
-def draw_position(position: np.void, *, tile_size: int = 32, scoreboard: bool = True) -> np.ndarray:
+def draw_position(position: np.record, *, tile_size: int = 32, scoreboard: bool = True) -> np.ndarray:
     """Draw a view or a state of Generals as uint8 [height, width, 3].
 
     `tile_size` in pixels, at least 8. The scoreboard lists every player's land and army, which
@@ -82,14 +82,14 @@ def draw_position(position: np.void, *, tile_size: int = 32, scoreboard: bool = 
     return np.array(image)
 
 
-def format_position(position: np.void) -> str:
+def format_position(position: np.record) -> str:
     """A view or a state as text, in the game's notation."""
     from strategos.games.generals import notation
 
     return notation.format_view(position) if is_view(position) else notation.format_state(position)
 
 
-def is_view(position: np.void) -> bool:
+def is_view(position: np.record) -> bool:
     """Whether a Generals record is one player's view, and not the whole state."""
     return "me" in (position.dtype.names or ())
 
@@ -102,7 +102,7 @@ def player_colour(player: int) -> Colour:
 def _draw_tile(
     image: Image.Image,
     draw: ImageDraw.ImageDraw,
-    position: np.void,
+    position: np.record,
     cell: int,
     corner: tuple[int, int],
     size: int,
@@ -148,7 +148,7 @@ def _draw_army(
     )
 
 
-def _standings(position: np.void) -> list[str]:
+def _standings(position: np.record) -> list[str]:
     """One line of the scoreboard for each player."""
     alive = _alive(position)
     me = int(position["me"]) if is_view(position) else -1
@@ -163,13 +163,13 @@ def _standings(position: np.void) -> list[str]:
     ]
 
 
-def _alive(position: np.void) -> np.ndarray:
+def _alive(position: np.record) -> np.ndarray:
     return position["alive"] if is_view(position) else position["status"]
 
 
 def _draw_scoreboard(
     draw: ImageDraw.ImageDraw,
-    position: np.void,
+    position: np.record,
     standings: list[str],
     corner: tuple[int, int],
     cell: tuple[int, int],

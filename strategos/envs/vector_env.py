@@ -7,7 +7,7 @@ all games, and one observation tensor.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -35,7 +35,8 @@ class GeneralsVectorEnv(VectorEnv):
     `reset(seed=s)` plays the boards of `GeneralsEnv.reset(seed=s + i)`.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": list(RENDER_MODES), "render_fps": 4}
+    # No ClassVar: to Gymnasium it is an attribute of the instance.
+    metadata = {"render_modes": list(RENDER_MODES), "render_fps": 4}  # noqa: RUF012
 
     def __init__(
         self,
@@ -62,7 +63,7 @@ class GeneralsVectorEnv(VectorEnv):
         others = other_seats(seat, players)
         self.autoreset = _autoreset_mode(autoreset)
         # Gymnasium's wrappers look the mode up in the metadata; each environment has its own.
-        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset}  # type: ignore[misc]
+        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset}
         self.render_mode = checked_render_mode(render_mode)
         self.num_envs = num_envs
         self.seat = seat
