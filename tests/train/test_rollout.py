@@ -31,7 +31,7 @@ class Recorder:
 
 @pytest.fixture(scope="module")
 def game():
-    return make_game("generals", height=6, width=6, spawn_distance=(2, 8))
+    return make_game("generals", height=8, width=8, spawn_distance=(2, 6))
 
 
 def make_actor(game, plane_set="memory") -> Actor:
