@@ -3,9 +3,9 @@
     python bench/engine.py [--json] [--quick]
 
 A game-step is one tick, a move of every player. Random legal moves are drawn inside the measured
-loop, finished games begin anew inside it; `call/...` makes one call a tick with actions from Python. `views/...` also writes every player's
-fogged view and legal mask. Figures in docs/benchmarks.md come from here; `bench/scaling.py` draws
-how they grow with games and threads.
+loop, and finished games begin anew inside it. `views/...` also writes every player's fogged view and
+legal mask; in `call/...` actions pass through Python, two calls a tick. Memories are left out.
+`bench/scaling.py` draws how the figures grow with games and threads.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ BOARDS = (
 FRESH_START = (
     "import time; begin = time.perf_counter();"
     "from strategos.games import make_game; from strategos.engine import Batch;"
-    "batch = Batch(make_game('generals', height=20, width=20), 64, seed=1); batch.reset(); batch.step_randomly();"
+    "batch = Batch(make_game('generals', height=20, width=20), 64, seed=1);"
+    "batch.reset(); batch.step_randomly();"
     "print(time.perf_counter() - begin)"
 )
 

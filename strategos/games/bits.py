@@ -1,4 +1,4 @@
-"""Counting and finding set bits of a word: one machine instruction each, plain Python without the compiler."""
+"""Counting the set bits of a word: one machine instruction, plain Python without the compiler."""
 
 from __future__ import annotations
 
@@ -12,11 +12,6 @@ if numba.config.DISABLE_JIT:
         """How many bits of a non-negative word are set."""
         return int(word).bit_count()
 
-    def lowest_bit(word: int) -> int:
-        """The place of the lowest set bit of a non-zero word."""
-        word = int(word)
-        return (word & -word).bit_length() - 1
-
 else:
 
     @intrinsic
@@ -25,14 +20,5 @@ else:
 
         def generate(context, builder, signature, arguments):
             return builder.ctpop(arguments[0])
-
-        return types.int64(types.int64), generate
-
-    @intrinsic
-    def lowest_bit(typing_context, word):
-        """The place of the lowest set bit of a non-zero int64."""
-
-        def generate(context, builder, signature, arguments):
-            return builder.cttz(arguments[0], context.get_constant(types.boolean, True))
 
         return types.int64(types.int64), generate

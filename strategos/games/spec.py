@@ -74,9 +74,7 @@ class Game(Protocol):
         """Fold `views` [B, P] into `memories` [B, P]; a view at tick 0 begins a new memory."""
         ...
 
-    def observe(
-        self, states: np.ndarray, views: np.ndarray, masks: np.ndarray, memories: np.ndarray
-    ) -> None:
+    def observe(self, states: np.ndarray, views: np.ndarray, masks: np.ndarray, memories: np.ndarray) -> None:
         """`view`, `legal` and `remember` in one pass; `memories` of length 0 are left out."""
         ...
 

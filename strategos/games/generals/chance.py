@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from strategos.games.bits import count_bits, lowest_bit
+from strategos.games.bits import count_bits
 from strategos.games.generals.record import ALIVE
 from strategos.games.generals.rules import is_legal, step
 from strategos.games.rng import below

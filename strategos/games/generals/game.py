@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from strategos.games.generals import chance, maps, notation, record, rules, view
+from strategos.games.generals import chance, maps, notation, record, rules, tiles, view
 from strategos.games.generals.record import ALIVE, MAX_PLAYERS, RULESETS
 from strategos.games.rng import derive
 from strategos.games.spec import GameSpec
@@ -131,9 +131,7 @@ class Generals:
         """Fold `views` [B, P] into `memories` [B, P]."""
         view.remember_games(views, memories, self._workspace().rows)
 
-    def observe(
-        self, states: np.ndarray, views: np.ndarray, masks: np.ndarray, memories: np.ndarray
-    ) -> None:
+    def observe(self, states: np.ndarray, views: np.ndarray, masks: np.ndarray, memories: np.ndarray) -> None:
         """`view`, `legal` and `remember` in one pass; `memories` of length 0 are left out."""
         view.observe_games(states, views, masks, memories, self._workspace().rows)
 
@@ -189,7 +187,7 @@ def _reset_games(states, seeds, options, ruleset, teams, height, width, work):
         state.key = derive(seeds[game], 0)
         state.draws = 0
         maps.generate(state, options, ruleset, teams, height, width, work)
-        rules.index_ways(state)
+        tiles.index_ways(state)
 
 
 @njit(nogil=True, cache=True)

@@ -63,7 +63,7 @@ from strategos.games.generals.record import (
     ruleset,
     state_dtype,
 )
-from strategos.games.generals.rules import index_ways
+from strategos.games.generals.tiles import index_ways
 
 LETTERS = "ABCDEFGHIJKLMNOP"
 MAX_CELLS = 32767  # a tile number is an int16

@@ -21,122 +21,23 @@ from strategos.games.generals.record import (
     PLAIN,
     SURRENDERED,
 )
+from strategos.games.generals.tiles import (
+    found_city,
+    give_land,
+    hand_over,
+    index_stacks,
+    sees,
+    set_army,
+    target_of,
+)
 
 BUILD_COST, BUILD_CROWDING, BUILD_REACH = 35, 14, 2
 REGROWTH_LIMIT = 40
 GROWTH_TICKS, LAND_GROWTH_TICKS = 2, 50
 _NO_MOVE = -1
-_ALL_BITS = 0xFFFFFFFF
 
 # Rows of the working memory of a tick, int64 [3, MAX_PLAYERS].
 _TARGET, _ORDER, _RANK = range(3)
-
-
-@njit(nogil=True, cache=True)
-def index_ways(state):
-    """Make `ways` from the terrain: for each tile the moves that neither a mountain nor the edge stops."""
-    stride, cells = state.stride, state.terrain.shape[0]
-    for cell in range(cells):
-        column = cell % stride
-        ways = 0
-        if cell >= stride and state.terrain[cell - stride] != MOUNTAIN:
-            ways |= 0b00000011
-        if cell + stride < cells and state.terrain[cell + stride] != MOUNTAIN:
-            ways |= 0b00001100
-        if column > 0 and state.terrain[cell - 1] != MOUNTAIN:
-            ways |= 0b00110000
-        if column + 1 < stride and state.terrain[cell + 1] != MOUNTAIN:
-            ways |= 0b11000000
-        state.ways[cell] = 0 if state.terrain[cell] == MOUNTAIN else ways
-
-
-@njit(nogil=True, cache=True)
-def target_of(state, action):
-    """The tile that a move goes to, or -1 where a mountain or the edge is in the way."""
-    source, order = action >> 3, action & 7
-    forward = (order & 2) - 1  # -1 up and left, +1 down and right
-    target = source + forward * (state.stride if order < 4 else 1)
-    return target if state.ways[source] >> order & 1 else -1
-
-
-@njit(nogil=True, cache=True)
-def sees(state, player, cell):
-    """Whether the player or a teammate owns `cell` or one of its eight neighbours."""
-    stride = state.stride
-    rows = state.owner.shape[0] // stride
-    row, column = cell // stride, cell % stride
-    team = state.team[player]
-    for r in range(max(row - 1, 0), min(row + 2, rows)):
-        for c in range(max(column - 1, 0), min(column + 2, stride)):
-            owner = state.owner[r * stride + c]
-            if owner >= 0 and state.team[owner] == team:
-                return True
-    return False
-
-
-@njit(nogil=True, cache=True)
-def _set_army(state, cell, owner, army):
-    """Set the army of a tile that `owner` holds and goes on to hold."""
-    bit = 1 << int(cell & 31)
-    others = state.stacks[owner, cell >> 5] & (_ALL_BITS ^ bit)
-    state.stacks[owner, cell >> 5] = others | (bit if army > 1 else 0)
-    state.army[cell] = army
-
-
-@njit(nogil=True, cache=True)
-def _hand_over(state, cell, owner, army):
-    """Give a tile to another owner (or to NEUTRAL) with this army; land and stacks follow."""
-    before = state.owner[cell]
-    if before >= 0:
-        state.land_total[before] -= 1
-        state.stacks[before, cell >> 5] &= _ALL_BITS ^ (1 << int(cell & 31))
-    state.owner[cell] = owner
-    state.army[cell] = army
-    if owner >= 0:
-        state.land_total[owner] += 1
-        _set_army(state, cell, owner, army)
-
-
-@njit(nogil=True, cache=True)
-def index_stacks(state):
-    """Make the bitmaps of stacks from owners and armies."""
-    for player in range(state.stacks.shape[0]):
-        for word in range(state.stacks.shape[1]):
-            state.stacks[player, word] = 0
-    for cell in range(state.owner.shape[0]):
-        owner = state.owner[cell]
-        if owner >= 0 and state.army[cell] > 1:
-            state.stacks[owner, cell >> 5] |= 1 << (cell & 31)
-
-
-@njit(nogil=True, cache=True)
-def _found_city(state, cell):
-    """Turn `cell` into a city that nobody has seen yet, keeping the list of cities ascending."""
-    state.terrain[cell] = CITY
-    slot = state.num_cities
-    while slot > 0 and state.city[slot - 1] > cell:
-        state.city[slot] = state.city[slot - 1]
-        state.disguise[slot] = state.disguise[slot - 1]
-        slot -= 1
-    state.city[slot] = cell
-    state.disguise[slot] = (1 << state.status.shape[0]) - 1
-    state.num_cities += 1
-    state.disguises |= state.disguise[slot]
-
-
-@njit(nogil=True, cache=True)
-def _give_land(state, loser, heir, halved):
-    """Hand all land of `loser` to `heir` (NEUTRAL for nobody), each army halved rounding up or whole."""
-    total = 0
-    for cell in range(state.owner.shape[0]):
-        if state.owner[cell] == loser:
-            army = state.army[cell]
-            army = (army + 1) >> 1 if halved else army
-            _hand_over(state, cell, heir, army)
-            total += army
-    state.army_total[loser] = 0
-    if heir >= 0:
-        state.army_total[heir] += total
 
 
 @njit(nogil=True, cache=True)
@@ -175,10 +76,10 @@ def execute_move(state, player, source, target, half):
         return 0
     army = state.army[source]
     sent = army >> 1 if half else army - 1
-    _set_army(state, source, player, army - sent)
+    set_army(state, source, player, army - sent)
     owner, defence = state.owner[target], state.army[target]
     if owner == player:
-        _set_army(state, target, player, defence + sent)
+        set_army(state, target, player, defence + sent)
         return 0
     general = owner >= 0 and state.terrain[target] == GENERAL
     if owner >= 0 and state.team[owner] == state.team[player]:
@@ -186,9 +87,9 @@ def execute_move(state, player, source, target, half):
         state.army_total[owner] += gift
         state.army_total[player] -= gift
         if general:
-            _set_army(state, target, owner, defence + sent)
+            set_army(state, target, owner, defence + sent)
         else:
-            _hand_over(state, target, player, defence + sent)
+            hand_over(state, target, player, defence + sent)
         return 0
     touched = general and 0 < state.rules.deathtouch_tick <= state.tick
     taken = sent > defence or touched
@@ -196,18 +97,18 @@ def execute_move(state, player, source, target, half):
     if owner >= 0:  # a touched general loses what is left of its defence, too
         state.army_total[owner] -= defence if taken else sent
     if taken:
-        _hand_over(state, target, player, max(sent - defence, 0))
+        hand_over(state, target, player, max(sent - defence, 0))
     elif owner >= 0:
-        _set_army(state, target, owner, defence - sent)
+        set_army(state, target, owner, defence - sent)
     else:
         state.army[target] = defence - sent
     if not (taken and general):
         return 0
     state.general[owner] = -1
-    _found_city(state, target)
+    found_city(state, target)
     if not state.rules.capture_ends:
         _bury(state, owner)
-        _give_land(state, owner, player, state.rules.capture_halves)
+        give_land(state, owner, player, state.rules.capture_halves)
     return 1
 
 
@@ -219,7 +120,7 @@ def build_cost(position, player, cell):
     cost = BUILD_COST
     for place in range(position.owner.shape[0]):
         terrain = position.terrain[place]
-        if position.owner[place] == player and (terrain == CITY or terrain == GENERAL):
+        if position.owner[place] == player and (terrain == CITY) | (terrain == GENERAL):
             distance = abs(place // stride - row) + abs(place % stride - column)
             cost += max(0, BUILD_CROWDING - BUILD_REACH * distance)
     return cost
@@ -282,7 +183,7 @@ def _play_chase(state, actions, targets):
         _bury(state, 1)
     else:
         _bury(state, 1 - captor)
-        _give_land(state, 1 - captor, captor, state.rules.capture_halves)
+        give_land(state, 1 - captor, captor, state.rules.capture_halves)
     return 1
 
 
@@ -390,7 +291,7 @@ def _feed(state, cell):
     """One more army on an owned structure."""
     owner = state.owner[cell]
     state.army_total[owner] += 1
-    _set_army(state, cell, owner, state.army[cell] + 1)
+    set_army(state, cell, owner, state.army[cell] + 1)
 
 
 @njit(nogil=True, cache=True)
@@ -453,10 +354,10 @@ def leave(state, player):
             if state.status[mate] == ALIVE and state.team[mate] == state.team[player]:
                 heir = mate
         if state.general[player] >= 0:
-            _found_city(state, state.general[player])
+            found_city(state, state.general[player])
             state.general[player] = -1
         state.status[player] = DEAD
-        _give_land(state, player, heir, False)
+        give_land(state, player, heir, False)
         _reveal(state)
     _settle(state)
 
@@ -469,8 +370,8 @@ def _play_builds(state, actions, illegal):
             cell = actions[player] - 8 * cells
             cost = build_cost(state, player, cell)
             state.army_total[player] -= cost
-            _set_army(state, cell, player, state.army[cell] - cost)
-            _found_city(state, cell)
+            set_army(state, cell, player, state.army[cell] - cost)
+            found_city(state, cell)
 
 
 @njit(nogil=True, cache=True)

@@ -1,7 +1,8 @@
 """What a player of Generals may know: the fogged view, the legal mask, the memory.
 
-A view and a mask are made from a state, a memory from views alone, so nothing hidden can reach it. All functions are flat loops over bytes and words that the compiler turns into vector
-instructions: the padded scratch rows below stand in for the edges of the board.
+A view and a mask are made from a state, a memory from views alone, so nothing hidden can reach it.
+All functions are flat loops over bytes and words that the compiler turns into vector instructions:
+the padded scratch rows below stand in for the edges of the board.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from strategos.games.generals.record import (
     OBSTACLE,
     TREND_SPANS,
 )
-from strategos.games.generals.rules import can_build, can_move, target_of
+from strategos.games.generals.rules import can_build, can_move
+from strategos.games.generals.tiles import target_of
 
 # Rows of the scratch array.
 _MARK, _SPREAD, _LEFT, _RIGHT = range(4)
