@@ -5,19 +5,17 @@ python bench/startup.py [--json] [--quick]
 
 from __future__ import annotations
 
-import argparse
-import json
-import statistics
 import subprocess
 import sys
 import time
 
+from measurement import parse_options, report
+
 COMMANDS = {
-    "startup/python": ["-c", "pass"],
-    "startup/import": ["-c", "import strategos"],
-    "startup/help": ["-m", "strategos.cli", "--help"],
+    "startup/python": (["-c", "pass"], ""),
+    "startup/import": (["-c", "import strategos"], "under 150"),
+    "startup/help": (["-m", "strategos.cli", "--help"], "under 300"),
 }
-TARGETS_MS = {"startup/import": 150, "startup/help": 300}
 
 
 def milliseconds(arguments: list[str]) -> float:
@@ -28,29 +26,11 @@ def milliseconds(arguments: list[str]) -> float:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    options.add_argument("--json", action="store_true", help="one object a line")
-    options.add_argument("--quick", action="store_true", help="fewer repetitions")
-    chosen = options.parse_args()
-    repetitions = 5 if chosen.quick else 21
-    for name, arguments in COMMANDS.items():
+    options = parse_options(__doc__ or "")
+    for name, (arguments, target) in COMMANDS.items():
         milliseconds(arguments)  # reads the files into the page cache
-        times = [milliseconds(arguments) for _ in range(repetitions)]
-        row = {
-            "name": name,
-            "value": round(statistics.median(times), 2),
-            "unit": "ms",
-            "median_of": repetitions,
-            "low": round(min(times), 2),
-            "high": round(max(times), 2),
-        }
-        if chosen.json:
-            print(json.dumps(row))
-        else:
-            target = f"   (must be under {TARGETS_MS[name]})" if name in TARGETS_MS else ""
-            print(f"{name:16} {row['value']:8.1f} ms   {row['low']:.1f} to {row['high']:.1f}{target}")
+        times = [milliseconds(arguments) for _ in range(5 if options.quick else 21)]
+        report(options, name, times, "ms", target=target)
 
 
 if __name__ == "__main__":

@@ -52,9 +52,36 @@ def keys_text(width: int = 100) -> str:
     return "\n".join(lines).strip("\n")
 
 
-def keys_markdown() -> str:
-    """All keys as the tables of `docs/configuration.md`."""
-    lines = []
+PAGE_HEAD = """# Configuration
+
+Every key of a training run, its default and what it does. `strategos train --keys` prints the same.
+
+A preset or a TOML file sets what differs from the defaults, and an option overrides both:
+
+```
+strategos train --preset quick --samples 1_000_000 --ppo.learning-rate 1e-3
+strategos train --config my.toml --run mine
+```
+
+An unknown key is an error that names the nearest known one. The resolved configuration of a run and its
+hash are in `runs/NAME/config.toml`; a run goes on only with the configuration it was begun with.
+
+Boards belong to stages, and stages are set in a file. Here boards grow, and the generals move apart:
+
+```toml
+[[stages]]
+boards = [{ height = 8, width = 8, spawn_distance = [2, 8] }]
+
+[[stages]]
+start = 0.5
+boards = [{ height = 8, width = 8 }, { height = 12, width = 12, min_height = 9, min_width = 9 }]
+```
+"""
+
+
+def page() -> str:
+    """The text of `docs/configuration.md`."""
+    lines = [PAGE_HEAD.strip("\n")]
     last = None
     for table, name, default, documentation in keys():
         if table != last:
@@ -86,3 +113,7 @@ def _documentation(kind: type) -> dict[str, str]:
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
             found[field.target.id] = " ".join(str(text.value.value).split())
     return found
+
+
+if __name__ == "__main__":
+    print(page(), end="")

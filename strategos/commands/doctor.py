@@ -21,7 +21,7 @@ def run(arguments: list[str]) -> int:
         "python": sys.version.split()[0],
         "packages": machine.installed(),
         "processor": machine.processor(),
-        "cores": machine.usable_cores(),
+        "cores": machine.available_cores(),
         "memory_gib": machine.memory_gib(),
         "gpus": machine.gpus() if machine.installed()["torch"] != "missing" else [],
     }

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from strategos.engine.pool import available_cores
+
 PACKAGES = (
     "numpy",
     "numba",
@@ -25,13 +27,6 @@ PACKAGES = (
     "rich",
     "tensorboard",
 )
-
-
-def usable_cores() -> int:
-    """Cores that this process may run on; containers often allow fewer than there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def processor() -> str:
@@ -82,7 +77,7 @@ def describe() -> dict[str, str]:
         "torch": torch.__version__,
         "system": f"{platform.system()} {platform.machine()}",
         "processor": processor(),
-        "cores": str(usable_cores()),
+        "cores": str(available_cores()),
         "GPU": cards or "none",
     }
 

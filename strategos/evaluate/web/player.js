@@ -32,7 +32,7 @@ class Replay {
     for (let cell = 0; cell < this.cells; cell++) if (this.terrain(cell) === GENERAL) generals.push(cell);
     const teams = [...new Set(this.data.players.map((player) => player.team))];
     for (let frame = 0; frame <= this.last; frame++) {
-      if (frame) this.apply(frame);
+      if (frame) this.apply(this.frame = frame);
       if (frame % SNAPSHOT === 0) this.snapshots.push([this.code.slice(), this.army.slice()]);
       const army = this.data.players.map(() => 0), land = this.data.players.map(() => 0);
       for (let cell = 0; cell < this.cells; cell++) {
