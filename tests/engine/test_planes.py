@@ -14,7 +14,10 @@ def made_up(count: int, height: int, width: int, players: int, seed: int = 0):
     """Observations with every field drawn at random, smaller boards in a padded batch included."""
     rng = np.random.default_rng(seed)
     cells = height * width
-    views, memories = np.zeros(count, view_dtype(cells, players)), np.zeros(count, memory_dtype(cells, players))
+    views, memories = (
+        np.zeros(count, view_dtype(cells, players)),
+        np.zeros(count, memory_dtype(cells, players)),
+    )
     views["tick"] = rng.integers(0, 600, count)
     views["height"], views["width"] = rng.integers(4, height + 1, count), rng.integers(4, width + 1, count)
     views["stride"] = memories["stride"] = width

@@ -105,7 +105,16 @@ def test_a_move_whose_answer_is_not_in_the_data_is_not_used():
     zeros, no = np.zeros((3, 1)), np.zeros((3, 1), bool)
     acted = np.array([[True], [True], [False]])
     got = generalised_advantages(
-        zeros, zeros, no, no, zeros, np.ones(1), gamma=1.0, trace=1.0, acted=acted, last_acts=np.array([False])
+        zeros,
+        zeros,
+        no,
+        no,
+        zeros,
+        np.ones(1),
+        gamma=1.0,
+        trace=1.0,
+        acted=acted,
+        last_acts=np.array([False]),
     )
     assert got.usable[:, 0].tolist() == [True, False, False]
 

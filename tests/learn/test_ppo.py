@@ -32,7 +32,9 @@ def make_shard(net, count: int, height: int, width: int, seed: int) -> Shard:
     torch.manual_seed(seed)
     inputs = torch.rand(count, PLANES, height, width).to(memory_format=torch.channels_last)
     cells = height * width
-    masks = (rng.integers(0, 256, (count, cells + 1)) * (rng.random((count, cells + 1)) < 0.3)).astype(np.uint8)
+    masks = (rng.integers(0, 256, (count, cells + 1)) * (rng.random((count, cells + 1)) < 0.3)).astype(
+        np.uint8
+    )
     masks[:, -1] = 1
     logits, values = [], []
     with torch.inference_mode():
@@ -148,7 +150,14 @@ def test_shards_together_are_one_batch():
                     lambda rows, first=first: whole.observe(rows + first),
                     *(
                         getattr(whole, name)[first:last]
-                        for name in ("masks", "actions", "log_probabilities", "values", "advantages", "returns")
+                        for name in (
+                            "masks",
+                            "actions",
+                            "log_probabilities",
+                            "values",
+                            "advantages",
+                            "returns",
+                        )
                     ),
                 )
             )

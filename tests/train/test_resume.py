@@ -188,9 +188,7 @@ def test_the_agent_of_a_run_plays(straight, tmp_path):
     seen = batch.observation
     for temperature in (0.0, 1.0):
         agent = load_policy(straight, temperature=temperature)
-        actions = agent.act(
-            seen.views[:, 0], seen.masks[:, 0], seen.memories[:, 0], np.random.default_rng(0)
-        )
+        actions = agent.act(seen.views[:, 0], seen.masks[:, 0], seen.memories[:, 0], np.random.default_rng(0))
         legal = np.unpackbits(seen.masks[:, 0], axis=1, bitorder="little")
         assert legal[np.arange(6), actions].all()
     newest = checkpoint_folders(straight)[-1]
