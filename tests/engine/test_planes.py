@@ -140,7 +140,7 @@ def test_what_the_planes_mean():
 
 def test_mistakes_are_named():
     views, masks, memories = small_position()
-    with pytest.raises(ValueError, match="no plane set 'basics'.*enhanced"):
+    with pytest.raises(ValueError, match=r"no plane set 'basics'.*enhanced"):
         planes("basics", views, masks, memories)
     with pytest.raises(ValueError, match="memories"):
         planes("memory", views, masks)

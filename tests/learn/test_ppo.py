@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -144,10 +145,10 @@ def test_shards_together_are_one_batch():
         net = make_net()
         whole = make_shard(net, 240, 8, 8, 5)
         shards = []
-        for first, last in zip(cuts[:-1], cuts[1:], strict=True):
+        for first, last in pairwise(cuts):
             shards.append(
                 Shard(
-                    lambda rows, first=first: whole.observe(rows + first),
+                    lambda rows, first=first, whole=whole: whole.observe(rows + first),
                     *(
                         getattr(whole, name)[first:last]
                         for name in (
@@ -222,7 +223,7 @@ def test_the_optimiser_goes_on_exactly():
         assert torch.equal(one, two)
     for one, two in zip(straight.average.average, again.average.average, strict=True):
         assert torch.equal(one, two)
-    with pytest.raises(ValueError, match="does not fit|another shape"):
+    with pytest.raises(ValueError, match=r"does not fit|another shape"):
         PPO(MLP(MLPConfig(2, 2)), SMALL).load_state_tensors(stopped.state_tensors())
 
 
