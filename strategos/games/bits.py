@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import numba
-from numba import types
+from typing import Any
+
+from numba import config, types
 from numba.extending import intrinsic
 
-if numba.config.DISABLE_JIT:
+if config.DISABLE_JIT:  # type: ignore[attr-defined]
 
-    def count_bits(word: int) -> int:
+    def count_bits(word: Any) -> int:
         """How many bits of a non-negative word are set."""
         return int(word).bit_count()
 
 else:
 
     @intrinsic
-    def count_bits(typing_context, word):
+    def count_bits(typing_context, word) -> Any:
         """How many bits of a non-negative int64 are set."""
 
         def generate(context, builder, signature, arguments):

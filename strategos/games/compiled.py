@@ -42,5 +42,5 @@ def use_keyed_cache() -> Path | None:
         return None
     for old in versions[_KEPT:]:
         shutil.rmtree(old, ignore_errors=True)
-    numba.config.CACHE_DIR = str(folder)
+    numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
     return folder

@@ -48,8 +48,11 @@ class Game(Protocol):
     state_dtype: np.dtype
     view_dtype: np.dtype
     memory_dtype: np.dtype
-    notation: ModuleType
-    """`format_state(state) -> str` and `parse_state(text) -> state`."""
+
+    @property
+    def notation(self) -> ModuleType:
+        """The module with `format_state(state) -> str` and `parse_state(text) -> state`."""
+        ...
 
     def reset(self, states: np.ndarray, seeds: np.ndarray) -> None:
         """Begin new games in `states` [B] from `seeds` [B] int64."""

@@ -141,9 +141,9 @@ class Kuhn:
         _random_actions(states, actions)
 
     def play_randomly(self, states: np.ndarray, actions: np.ndarray, illegal: np.ndarray) -> None:
-        """`random_actions` and `step`."""
-        self.random_actions(states, actions)
-        self.step(states, actions, illegal)
+        """`random_actions`, then `step`; what was played stands in `actions`."""
+        _random_actions(states, actions)
+        _step(states, actions, illegal)
 
     def over(self, states: np.ndarray) -> np.ndarray:
         """Which games [B] have ended, bool."""
