@@ -46,17 +46,14 @@ def survey(
     """Fill the ground from the view, and from the memory where the view is fogged."""
     span = width + 2
     my_team = team[player]
-    ground.open[: span * (height + 2)] = 0
-    for r in range(height + 2):
-        for edge in range(2):
-            tile = r * span + edge * (width + 1)
-            ground.kind[tile] = FREE
-            ground.unseen[tile] = 0
-    for c in range(span):
-        for edge in range(2):
-            tile = edge * (height + 1) * span + c
-            ground.kind[tile] = FREE
-            ground.unseen[tile] = 0
+    tiles = span * (height + 2)
+    # All of the grid, so that nothing of the row before stays in the walls.
+    ground.kind[:tiles] = FREE
+    ground.force[:tiles] = 0
+    ground.open[:tiles] = 0
+    ground.unseen[:tiles] = 0
+    ground.city[:tiles] = 0
+    ground.visible[:tiles] = 0
     for r in range(height):
         for c in range(width):
             cell = r * stride + c

@@ -82,21 +82,20 @@ def test_never_an_illegal_action_and_no_idle_seat(name):
 @pytest.mark.parametrize("name", BOTS)
 def test_a_row_is_answered_alike_alone_and_in_any_batch(name):
     game = GAMES["mixed sizes"]
-    batch = Batch(game, 12, seed=8)
+    batch = Batch(game, 40, seed=8)
     batch.reset()
     seen, bot = batch.observation, BOTS[name]()
-    for _ in range(60):
-        batch.step_randomly()
-    views, masks, memories = seen.views[:, 1], seen.masks[:, 1], seen.memories[:, 1]
-    before = views.tobytes(), masks.tobytes(), memories.tobytes()
-    together = bot.act(views, masks, memories, np.random.default_rng(4))
-    assert (views.tobytes(), masks.tobytes(), memories.tobytes()) == before
-    rng = np.random.default_rng(4)
-    alone = [
-        bot.act(views[row : row + 1], masks[row : row + 1], memories[row : row + 1], rng)[0]
-        for row in range(12)
-    ]
-    assert together.tolist() == alone
+    for _ in range(4):
+        for _ in range(40):
+            batch.step_randomly()
+        views, masks, memories = seen.views[:, 1], seen.masks[:, 1], seen.memories[:, 1]
+        before = views.tobytes(), masks.tobytes(), memories.tobytes()
+        together = bot.act(views, masks, memories, np.random.default_rng(4))
+        assert (views.tobytes(), masks.tobytes(), memories.tobytes()) == before
+        rng = np.random.default_rng(4)
+        rows = [slice(row, row + 1) for row in range(40)]
+        alone = [int(bot.act(views[row], masks[row], memories[row], rng)[0]) for row in rows]
+        assert together.tolist() == alone
     assert len(bot.act(views[:0], masks[:0], memories[:0], rng)) == 0
 
 
@@ -189,6 +188,28 @@ def test_hunter_kills_the_stack_before_its_general():
     armies[0, 0], armies[0, 1], armies[0, 2], armies[4, 4] = 2, 9, 12, 8
     tile, direction, _ = hunter_position(armies, ["ABA..", ".....", ".....", ".....", "....A"], {0: 0})
     assert (tile, direction) == (2, record.LEFT)
+
+
+def test_hunter_sees_nothing_of_the_board_in_the_row_before():
+    """Cities of a large board must not shine through the walls around a small one."""
+    game = Generals(5, 5, 2)
+    large, large_mask = view_of(np.full((5, 5), 1), ["A....", ".....", ".....", ".....", "....."], 5, 5)
+    large["terrain"][0, 1:] = record.CITY
+    armies = np.zeros((5, 5), int)
+    armies[0, 1] = 20
+    small, small_mask = view_of(armies, [".A.##", "...##", "...##", "#####", "#####"], 5, 5)
+    small["height"], small["width"] = 3, 3
+    large["army_total"], small["army_total"] = (30, 1), (30, 1)
+    views, masks = np.concatenate([large, small]), np.concatenate([large_mask, small_mask])
+    memories = np.concatenate([remembering(game, large[0]), remembering(game, small[0])])
+    rng = np.random.default_rng(0)
+    together = HunterBot().act(views, masks, memories, rng)
+    rng = np.random.default_rng(0)
+    alone = [
+        HunterBot().act(views[row], masks[row], memories[row], rng)[0] for row in (slice(0, 1), slice(1, 2))
+    ]
+    assert together.tolist() == alone
+    assert unpacked(masks, game.num_actions)[[0, 1], together].all()
 
 
 def test_hunter_needs_memories():
