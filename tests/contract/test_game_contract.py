@@ -5,15 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from strategos.engine.batch import Batch
 from strategos.games import GAMES, make_game
 
 OPTIONS: dict[str, list[dict]] = {
+    # Every (number of tiles, players) is compiled anew: these share theirs with each other and other tests.
     "generals": [
-        {"height": 8, "width": 8},
-        {"height": 10, "width": 7, "players": 4, "teams": (0, 1, 0, 1)},
-        {"height": 18, "width": 18, "ruleset": "competition"},
-        {"height": 8, "width": 9, "ruleset": "duel"},
-        {"height": 9, "width": 9, "ruleset": "classic", "players": 3},
+        {"height": 8, "width": 8, "min_height": 6},
+        {"height": 8, "width": 8, "ruleset": "duel"},
+        {"height": 8, "width": 8, "ruleset": "competition"},
+        {"height": 9, "width": 8, "ruleset": "classic", "players": 3},
+        {"height": 9, "width": 8, "players": 4, "teams": (0, 1, 0, 1)},
     ],
 }
 CASES = [(name, options) for name in GAMES for options in OPTIONS.get(name, [{}])]
@@ -210,6 +212,27 @@ def test_random_actions_are_legal_and_come_from_the_games_own_stream(game):
         table.step(actions)
         alone.step(alone_actions)
         assert not table.illegal.any()
+
+
+def test_play_randomly_is_random_actions_and_step_in_one(game):
+    one, two = Table(game, seeds()), Table(game, seeds())
+    actions_one, actions_two = (np.zeros(one.illegal.shape, np.int32) for _ in range(2))
+    for _ in range(12):
+        game.random_actions(one.states, actions_one)
+        one.step(actions_one)
+        game.play_randomly(two.states, actions_two, two.illegal)
+        assert (actions_one == actions_two).all() and not two.illegal.any()
+    assert one.states.tobytes() == two.states.tobytes()
+
+
+def test_a_batch_of_it_plays_game_after_game(game):
+    batch = Batch(game, 16, seed=3, tick_limit=30, autoreset="same_step", threads=2)
+    batch.reset()
+    ended = 0
+    for _ in range(70):
+        batch.step_randomly()
+        ended += int((batch.terminated | batch.truncated).sum())
+    assert ended >= 32
 
 
 def test_every_position_prints_and_parses_back(game):
