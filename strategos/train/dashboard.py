@@ -95,6 +95,7 @@ class LiveDisplay:
         self._notes: list[str] = []
         self._live = Live(console=self._console, auto_refresh=False, transient=False)
         self._live.start()
+        self._live.update(self._screen(), refresh=True)
 
     def show(self, row: Mapping[str, Any]) -> None:
         if row.get("evaluation"):
@@ -163,7 +164,7 @@ def _progress(row: Mapping[str, Any]) -> Table:
         )
         grid.add_row(ProgressBar(total=1.0, completed=min(row["progress"], 1.0)), text)
     else:
-        grid.add_row("compiling the rules and making the first boards ...", "")
+        grid.add_row("making the first boards ...", "")
     return grid
 
 

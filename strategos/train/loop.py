@@ -148,6 +148,7 @@ class _Run:
             raise RunError(f"{run_dir} already has checkpoints; resume it, or choose another run folder")
         self._check_config()
         self.trainer = Trainer(config)
+        self.evaluation_game = self._make_evaluation_game()
         self.elapsed_s = 0.0
         self.best_score = -1.0
         self.wins: dict[str, float] = {}
@@ -187,6 +188,13 @@ class _Run:
                 "resume it without changes, or choose another run folder"
             )
 
+    def _make_evaluation_game(self) -> Game | None:
+        """The board of the evaluations; there are bots for Generals only."""
+        config = self.config.evaluation
+        if config.every < 0 or self.config.game.name != "generals":
+            return None
+        return make_board_game(self.config.game, BoardConfig(config.height, config.width))
+
     def _restore(self, found: Checkpoint) -> None:
         try:
             self.trainer.load_state(found.files, found.meta)
@@ -202,6 +210,9 @@ class _Run:
         trainer, config = self.trainer, self.config
         ended = "finished"
         try:
+            if trainer.progress < 1:
+                self.display.note("compiling the rules for these boards (only the first time) ...")
+                trainer.warm_up(*([self.evaluation_game] if self.evaluation_game else []))
             while trainer.progress < 1:
                 if self.interrupt.asked:
                     ended = "interrupted"
@@ -221,8 +232,10 @@ class _Run:
         row = trainer.iterate(time.monotonic)
         self._log(row, time.monotonic() - began)
         self._fit()
+        if trainer.progress >= 1:
+            return  # the end evaluates and saves
         every = self.config.evaluation.every
-        if every > 0 and trainer.progress < 1 and _crossed(before, trainer.progress, every):
+        if every > 0 and _crossed(before, trainer.progress, every):
             self._evaluate()
             self._save()
         elif _crossed(before, trainer.progress, self.config.checkpoint_every) or self._save_is_due():
@@ -283,11 +296,10 @@ class _Run:
     def _evaluate(self) -> None:
         """Play the bots on paired boards and remember the score."""
         config = self.config.evaluation
-        if self.config.game.name != "generals":
+        if self.evaluation_game is None:
             return
         began = time.monotonic()
-        board = BoardConfig(config.height, config.width)
-        results = evaluate_agent(self.trainer, make_board_game(self.config.game, board))
+        results = evaluate_agent(self.trainer, self.evaluation_game)
         self.wins = {name: wins for name, (wins, _, _) in results.items()}
         spent = time.monotonic() - began
         self.elapsed_s += spent
@@ -335,7 +347,7 @@ class _Run:
         trainer = self.trainer
         already = self.folder is not None and self.folder.name == f"step-{trainer.samples:012d}"
         if not already:
-            if ended != "interrupted" and self.config.evaluation.every >= 0:
+            if ended != "interrupted":
                 self._evaluate()
             self._save()
         told = {

@@ -20,6 +20,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from strategos.engine.batch import Batch
+from strategos.games.spec import Game
 from strategos.learn.maths import anneal
 from strategos.learn.ppo import PPO
 from strategos.play.agents import WEIGHTS_FILE, load_policy
@@ -57,6 +58,7 @@ class Trainer:
         self.device = choose_device(config.device)
         workers = config.rollout.workers
         torch.manual_seed(config.seed)
+        self._threads_before = torch.get_num_threads()
         if self.device.type == "cpu":
             torch.set_num_threads(1)  # the shards are the threads
         self.executor = ThreadPoolExecutor(
@@ -126,6 +128,22 @@ class Trainer:
     def _shares(self) -> dict[str, float]:
         rollout = self.config.rollout
         return {**rollout.bots, **({PAST: rollout.past} if rollout.past > 0 else {})}
+
+    def warm_up(self, *more: Game) -> None:
+        """Compile what the run will need, for every board of every stage and for `more` games.
+
+        Plays throw-away games; the state of the run does not change.
+        """
+        boards = [board for stage in self.config.stages for board in stage.boards]
+        games = [make_board_game(self.config.game, board) for board in dict.fromkeys(boards)]
+        settings = CollectSettings(ticks=2, gamma=1.0, trace=1.0, shaping=1.0)
+        kinds = dict.fromkeys(self._shares(), 1 / (1 + len(self._shares())))
+        for game in [*games, *more]:
+            batch = Batch(game, 4 * (1 + len(kinds)), threads=1, tick_limit=1, autoreset="same_step")
+            batch.reset()
+            actor = Actor(self.network, self.encode, self._generator(0))
+            opponents = self.bots | {PAST: NetworkPolicy(self.network, self.encode)}
+            collect(Arena(batch, kinds), actor, opponents, np.random.default_rng(0), settings)
 
     def iterate(self, clock: Callable[[], float]) -> dict[str, Any]:
         """Collect, learn, and return metrics. `clock` gives seconds, for the report only."""
@@ -280,8 +298,9 @@ class Trainer:
                     generator.set_state(states[str(index)])
 
     def close(self) -> None:
-        """Let the worker threads go."""
+        """Let the worker threads go, and give torch its own back."""
         self.executor.shutdown()
+        torch.set_num_threads(self._threads_before)
 
 
 def _one_thread_each(device_type: str) -> None:
