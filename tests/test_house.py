@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,23 @@ def test_imports_point_down():
     assert linter, "import-linter is not installed; make test installs it"
     done = subprocess.run([linter, "--no-logo"], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-500:]
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    declared = {re.split(r"[<>=]", line)[0] for line in project["dependencies"]}
+    declared = {{"pillow": "PIL"}.get(name, name) for name in declared}
+    imported = set()
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module.partition(".")[0])
+    third_party = imported - set(sys.stdlib_module_names) - {"strategos"}
+    optional = {"wandb"}
+    through_torch = {"tensorboard"}  # torch.utils.tensorboard needs it
+    assert third_party - optional == declared - through_torch
 
 
 def test_no_room_without_a_name_and_no_file_without_a_purpose():

@@ -28,7 +28,7 @@ TILE_COLUMNS = 4
 
 
 def board_text(
-    position: np.void, *, memory: np.void | None = None, cursor: int | None = None, marks: str = ""
+    position: np.record, *, memory: np.record | None = None, cursor: int | None = None, marks: str = ""
 ) -> Text:
     """A state, or a view with what its player remembers shown dimly in the fog.
 
@@ -51,7 +51,7 @@ def board_text(
     return text
 
 
-def scoreboard_text(position: np.void, names: list[str]) -> Text:
+def scoreboard_text(position: np.record, names: list[str]) -> Text:
     """One line for each player: colour, name, army, land."""
     from rich.text import Text
 
@@ -65,7 +65,7 @@ def scoreboard_text(position: np.void, names: list[str]) -> Text:
     return text
 
 
-def _tile(position: np.void, memory: np.void | None, cell: int) -> tuple[str, Colour, Colour, bool]:
+def _tile(position: np.record, memory: np.record | None, cell: int) -> tuple[str, Colour, Colour, bool]:
     """Label of four characters, ink, paper, bold."""
     terrain, owner = int(position["terrain"][cell]), int(position["owner"][cell])
     if terrain in (FOG, OBSTACLE):
@@ -84,7 +84,7 @@ def _tile(position: np.void, memory: np.void | None, cell: int) -> tuple[str, Co
     return label, INK if terrain != CITY else PAPER, LAND if terrain != CITY else NEUTRAL_CITY, False
 
 
-def _army_label(position: np.void, cell: int) -> str:
+def _army_label(position: np.record, cell: int) -> str:
     if int(position["terrain"][cell]) in (FOG, OBSTACLE, MOUNTAIN):
         return ""
     army, owner = int(position["army"][cell]), int(position["owner"][cell])

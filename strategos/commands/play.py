@@ -16,6 +16,7 @@ from strategos.commands.arguments import InputError, Parser, board_size, positiv
 if TYPE_CHECKING:
     import numpy as np
 
+    from strategos.games.generals.game import Generals
     from strategos.play.policy import Policy
 
 HELP = "arrows: march   wasd: move the cursor   space: wait   h: half   g: home   q: quit"
@@ -40,21 +41,24 @@ def run(arguments: list[str]) -> int:
 
     import numpy as np
 
-    from strategos.games import make_game
+    from strategos.games.generals.game import Generals
     from strategos.play.agents import load_policy
 
     height, width = options.size
     with reading("this board cannot be played"):
-        game = make_game(
-            "generals", height=height, width=width, players=options.players, ruleset=options.ruleset
-        )
+        game = Generals(height, width, options.players, ruleset=options.ruleset)
     with reading():
         opponent = load_policy(options.opponent)
     seed = options.seed if options.seed is not None else int(np.random.default_rng().integers(_RANDOM_SEEDS))
-    table = Table(game, opponent, seed, options.ticks)
     if options.plain or not sys.stdin.isatty() or not sys.stdout.isatty():
+        table = Table(game, opponent, seed, options.ticks)
         _play_plain(table)
     else:
+        from rich.console import Console
+
+        with Console().status("setting up the board; a new size is compiled once"):
+            Table(game, opponent, seed, options.ticks).step(game.pass_action)
+            table = Table(game, opponent, seed, options.ticks)
         _play_with_keys(table)
     print(table.outcome())
     return 0
@@ -63,7 +67,7 @@ def run(arguments: list[str]) -> int:
 class Table:
     """One game in which you have the first seat and `opponent` all others."""
 
-    def __init__(self, game, opponent: Policy, seed: int, tick_limit: int) -> None:
+    def __init__(self, game: Generals, opponent: Policy, seed: int, tick_limit: int) -> None:
         import numpy as np
 
         from strategos.engine.batch import Batch
@@ -80,7 +84,7 @@ class Table:
         return self.batch.observation.views[0, 0]
 
     @property
-    def memory(self) -> np.void:
+    def memory(self) -> np.record:
         """What you have seen."""
         return self.batch.observation.memories[0, 0]
 
