@@ -15,7 +15,7 @@ ROW = {
     "iteration": 3,
     "progress": 0.25,
     "elapsed_s": 61.0,
-    "eta_s": 3700.0,
+    "eta_s": 3725.0,
     "samples_per_second": 9876.5,
     "entropy": 1.5,
     "kl": 0.01,
