@@ -23,7 +23,7 @@ DESCRIPTION = (
 def run(arguments: list[str]) -> int:
     """Train, report, and say how to play against the agent; 130 after Ctrl-C."""
     parser = Parser("train", DESCRIPTION)
-    parser.add_argument("--preset", help="quick (ten minutes), laptop (a night) or gpu")
+    parser.add_argument("--preset", help="quick (ten minutes), laptop (an evening) or gpu")
     parser.add_argument("--config", type=Path, metavar="FILE", help="a TOML file instead of a preset")
     parser.add_argument("--run", metavar="NAME", help="folder in runs/ (the preset's name)")
     parser.add_argument("--keys", action="store_true", help="list every key of the configuration and stop")
