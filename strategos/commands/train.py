@@ -113,8 +113,9 @@ def show_report(run_dir: Path, options: argparse.Namespace) -> None:
         console.print(rungs_table(found.rungs))
     if found.standings:
         console.print(ratings_table(found.standings))
-    console.print(f"report with a game to watch:  [b]{found.report}[/b]", soft_wrap=True)
-    console.print(f"play against it:              [b]strategos play {run_dir}[/b]", soft_wrap=True)
+        console.print(f"play against it:              [b]strategos play {run_dir}[/b]", soft_wrap=True)
+    what = "report with a game to watch: " if found.rungs else "report with the curves:      "
+    console.print(f"{what} [b]{found.report}[/b]", soft_wrap=True)
 
 
 def _overrides(words: list[str], parser: Parser) -> Iterator[str]:

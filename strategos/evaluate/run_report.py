@@ -55,11 +55,6 @@ def report_run(
         curves_png=curves_png(rows),
         config=to_toml(config),
         machine=describe(),
-        commands=[
-            ("play against it", f"strategos play {run_dir}"),
-            ("measure it again", f"strategos evaluate {run_dir}"),
-            ("train on", "strategos train --preset laptop"),
-        ],
     )
     rungs: list[Rung] = []
     table: Standings | None = None
@@ -68,6 +63,11 @@ def report_run(
         report.rungs, report.ratings = rungs, table.ratings
         report.anchor, report.payoff = table.anchor, table.payoff
         report.replay = _game_to_watch(config, agent, run_dir)
+        report.commands = [
+            ("play against it", f"strategos play {run_dir}"),
+            ("measure it again", f"strategos evaluate {run_dir}"),
+            ("train a stronger one", "strategos train --preset laptop"),
+        ]
     curves = None
     if report.curves_png:
         curves = run_dir / CURVES_FILE
