@@ -15,8 +15,9 @@ import numpy as np
 from gymnasium import spaces
 
 from strategos.engine.batch import Batch
-from strategos.envs.rewards import CAPTURES, count_captures, potential, reward_weights
+from strategos.envs.rewards import CAPTURES, count_captures, reward_weights
 from strategos.games.generals.game import Generals
+from strategos.games.generals.potential import potential
 from strategos.games.rng import derive
 
 

@@ -65,6 +65,11 @@ class PPOConfig:
     """Decay of Adam's second moment."""
     adam_epsilon: float = 1e-5
     """Added to Adam's denominator."""
+    teacher_weight: float = 0.0
+    """Weight, at the start, of the cross-entropy to a teacher's choices on the learner's own samples:
+    kickstarting (Schmitt et al., 2018). 0 learns without a teacher; `rollout.teacher` names one."""
+    teacher_until: float = 0.2
+    """Share of the run by which that weight has fallen to 0."""
     average_decay: float = 0.999
     """Decay, per optimiser step, of the averaged weights: the agent that is kept."""
 
@@ -74,6 +79,8 @@ class PPOConfig:
                 raise ValueError(f"ppo.{name} must be above 0 and at most 1, not {getattr(self, name)}")
         if not 0 <= self.average_decay < 1:
             raise ValueError(f"ppo.average_decay must be in [0, 1), not {self.average_decay}")
+        if self.teacher_weight < 0:
+            raise ValueError(f"ppo.teacher_weight must not be negative, not {self.teacher_weight}")
         for name in ("epochs", "minibatch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"ppo.{name} must be at least 1, not {getattr(self, name)}")
@@ -95,6 +102,8 @@ class Shard:
     values: np.ndarray
     advantages: np.ndarray
     returns: np.ndarray
+    taught: np.ndarray | None = None
+    """What the teacher would have done, where there is one."""
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -110,6 +119,7 @@ class _Kept:
     b_log_probabilities: Tensor
     b_advantages: Tensor
     b_returns: Tensor
+    b_taught: Tensor | None
     orders: list[list[Tensor]] = field(default_factory=list)
     """For each epoch, the sample indices of each minibatch."""
 
@@ -121,6 +131,7 @@ class _Weights:
     clip: float
     value: float
     entropy: float
+    teacher: float
 
 
 _METRICS = ("policy_loss", "value_loss", "entropy", "kl", "clip_fraction")
@@ -143,17 +154,28 @@ def shard_gradients(
     logits, values = network(kept.b_inputs[rows])
     if logits.is_cuda:
         log_probabilities = masked_log_softmax(logits, unpack_masks(mb_masks, logits.shape[1]))
-        chosen = log_probabilities.gather(1, mb_actions.unsqueeze(1)).squeeze(1)
         entropies = masked_entropy(log_probabilities)
+
+        def log_probability(actions: Tensor) -> Tensor:
+            return log_probabilities.gather(1, actions.unsqueeze(1)).squeeze(1)
+
+        chosen = log_probability(mb_actions)
     else:
         chosen, entropies = choice(logits, mb_masks, mb_actions)
+
+        def log_probability(actions: Tensor) -> Tensor:
+            return choice(logits, mb_masks, actions)[0]
+
     log_ratio = chosen - kept.b_log_probabilities[rows]
     ratio = log_ratio.exp()
     clipped = ratio.clamp(1 - weights.clip, 1 + weights.clip)
     policy_loss = -torch.minimum(ratio * mb_advantages, clipped * mb_advantages).sum()
     value_loss = 0.5 * (values - mb_returns).square().sum()
     entropy = entropies.sum()
-    loss = (policy_loss + weights.value * value_loss - weights.entropy * entropy) / size
+    loss = policy_loss + weights.value * value_loss - weights.entropy * entropy
+    if weights.teacher > 0 and kept.b_taught is not None:
+        loss = loss - weights.teacher * log_probability(kept.b_taught[rows]).sum()
+    loss = loss / size
     gradients = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
     with torch.no_grad():
         away = (ratio - 1).abs()
@@ -199,6 +221,11 @@ class PPO:
         config = self.config
         return anneal(config.learning_rate, config.last_learning_rate, progress, config.learning_rate_shape)
 
+    def teacher_weight(self, progress: float) -> float:
+        """Weight of the teacher's choices at `progress` of the run."""
+        config = self.config
+        return anneal(config.teacher_weight, 0.0, progress / max(config.teacher_until, 1e-9))
+
     def update(
         self, shards: Sequence[Shard], progress: float, generator: np.random.Generator
     ) -> dict[str, float]:
@@ -209,7 +236,10 @@ class PPO:
         """
         config = self.config
         weights = _Weights(
-            config.clip, config.value_weight, anneal(config.entropy, config.last_entropy, progress)
+            config.clip,
+            config.value_weight,
+            anneal(config.entropy, config.last_entropy, progress),
+            self.teacher_weight(progress),
         )
         rate = self.learning_rate(progress)
         for group in self.optimiser.param_groups:
@@ -272,6 +302,7 @@ class PPO:
             b_log_probabilities=on_device(shard.log_probabilities[rows]),
             b_advantages=on_device(advantages.astype(np.float32)),
             b_returns=on_device(shard.returns[rows]),
+            b_taught=None if shard.taught is None else on_device(shard.taught[rows]),
         )
 
     @staticmethod

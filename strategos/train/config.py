@@ -72,6 +72,8 @@ class RolloutConfig:
     """Collectors and gradient shards. Part of the recipe: the result depends on it, not on the cores."""
     bots: dict[str, float] = field(default_factory=dict)
     """Share of the games against each bot, for example { hunter = 0.2 }."""
+    teacher: str = ""
+    """A bot that says what it would do on the learner's samples, for as long as `ppo.teacher_until`."""
     past: float = 0.0
     """Share of the games against past selves; until there is one, they are played against oneself."""
     past_kept: int = 6
@@ -189,6 +191,10 @@ def _check(config: TrainConfig) -> None:
     if min(shares) < 0 or sum(shares) > 1:
         raise ConfigError(
             "the shares in rollout.bots and rollout.past must not be negative nor exceed 1 together"
+        )
+    if bool(rollout.teacher) != (config.ppo.teacher_weight > 0):
+        raise ConfigError(
+            "rollout.teacher (a bot) and ppo.teacher_weight (above 0) belong together: set both or neither"
         )
     if not config.stages or config.stages[0].start != 0 or any(not stage.boards for stage in config.stages):
         raise ConfigError("stages: the first one starts at 0, and each has at least one board")

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from strategos.engine.batch import Batch, Observation
+from strategos.games.generals.potential import potential
 from strategos.games.spec import Game
 from strategos.learn.maths import generalised_advantages, masked_log_softmax, sample_masked, unpack_masks
 from strategos.learn.ppo import Shard
@@ -113,20 +114,9 @@ class Arena:
         return self._store
 
 
-def potential(views: np.ndarray) -> np.ndarray:
-    """How far ahead the viewers [B] are on the public scoreboard: float32 [B] in [-1, 1].
-
-    The mean of the differences of land shares and army shares between the own team and all others.
-    """
-    team = views["team"]
-    ours = team == np.take_along_axis(team, views["me"][:, None].astype(np.int64), 1)
-    ahead = np.zeros(len(views), np.float32)
-    for field_name in ("land_total", "army_total"):
-        total = np.maximum(views[field_name], 0)
-        own = (total * ours).sum(1)
-        everything = np.maximum(total.sum(1), 1)
-        ahead += 0.5 * (2 * own - everything) / everything
-    return ahead
+def viewers_potential(views: np.ndarray) -> np.ndarray:
+    """The potential of each viewer's own seat: views [B] to float32 [B]."""
+    return potential(views)[np.arange(len(views)), views["me"]].astype(np.float32)
 
 
 @dataclass
@@ -209,10 +199,12 @@ def collect(
     opponents: Mapping[str, Policy],
     rng: np.random.Generator,
     settings: CollectSettings,
+    teacher: Policy | None = None,
 ) -> Collected:
     """Play `settings.ticks` ticks of an arena and return the learner's experience.
 
-    The games go on where the last call left them. Opponents act through `Policy.act` on their rows.
+    The games go on where the last call left them. Opponents act through `Policy.act` on their rows; a
+    `teacher` says what it would do in the learner's place.
     """
     clock = _Clock()
     batch, rows, ticks = arena.batch, arena.learner_rows, settings.ticks
@@ -221,6 +213,7 @@ def collect(
     games = rows // players
     shape = (ticks, seats)
     actions, chosen = np.zeros(shape, np.int64), np.zeros(shape, np.float32)
+    taught = None if teacher is None else np.zeros(shape, np.int64)
     values, rewards = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     terminated, truncated = np.zeros(shape, bool), np.zeros(shape, bool)
     ahead, ahead_at_end = np.zeros((ticks + 1, seats), np.float32), np.zeros(shape, np.float32)
@@ -235,9 +228,12 @@ def collect(
         if store.memories is not None:
             store.memories[tick] = seen[2]
         if shaped:
-            ahead[tick] = potential(seen[0])
+            ahead[tick] = viewers_potential(seen[0])
         clock.lap("store")
         actions[tick], chosen[tick], values[tick] = actor.act(seen, rng, clock)
+        if teacher is not None and taught is not None:
+            taught[tick] = teacher.act(*seen, rng)
+            clock.lap("teacher")
         joint.reshape(-1)[rows] = actions[tick]
         for kind, theirs in arena.opponent_rows.items():
             joint.reshape(-1)[theirs] = opponents[kind].act(*_rows_of(flat, theirs), rng)
@@ -252,7 +248,7 @@ def collect(
             last = _rows_of(_flat(batch.final), rows[ends])
             cut.append((tick, ends, last))
             if shaped:
-                ahead_at_end[tick, ends] = potential(last[0])
+                ahead_at_end[tick, ends] = viewers_potential(last[0])
         report.add(arena, rewards[tick], terminated[tick], truncated[tick], lengths)
     last_seen = _rows_of(_flat(batch.observation), rows)
     last_values, final_values = actor.values(last_seen), np.zeros(shape, np.float32)
@@ -262,7 +258,7 @@ def collect(
             final_values[tick, ends], values_at_end = values_at_end[: len(ends)], values_at_end[len(ends) :]
     clock.lap("network")
     if shaped:
-        ahead[ticks] = potential(last_seen[0])
+        ahead[ticks] = viewers_potential(last_seen[0])
         following = np.where(truncated, ahead_at_end, ahead[1:]) * ~terminated
         rewards += settings.shaping * (settings.gamma * following - ahead[:-1])
     estimate = generalised_advantages(
@@ -286,6 +282,7 @@ def collect(
         values=values.reshape(-1)[usable],
         advantages=estimate.advantages.reshape(-1)[usable],
         returns=estimate.returns.reshape(-1)[usable],
+        taught=None if taught is None else taught.reshape(-1)[usable],
     )
     clock.lap("advantages")
     return Collected(shard, report.tallies, report.lengths, dict(clock.seconds))

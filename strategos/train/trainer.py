@@ -89,6 +89,7 @@ class Trainer:
         self.worker_rngs = [np.random.default_rng(stream) for stream in streams[1:]]
         self.generators = [self._generator(worker) for worker in range(workers)]
         self.bots: dict[str, Policy] = {name: load_policy(name) for name in config.rollout.bots}
+        self.teacher = load_policy(config.rollout.teacher) if config.rollout.teacher else None
         self._make_arenas()
 
     @property
@@ -176,11 +177,15 @@ class Trainer:
             shaping=anneal(rollout.shaping, 0.0, progress / max(rollout.shaping_until, 1e-9)),
         )
         opponents = self.bots | {PAST: self._past_policy()}
+        teacher = self.teacher if self.ppo.teacher_weight(progress) > 0 else None
 
         def work(worker: int) -> list[Collected]:
             actor = Actor(self.network, self.encode, self.generators[worker])
             rng = self.worker_rngs[worker]
-            return [collect(self.arenas[worker][board], actor, opponents, rng, settings) for board in boards]
+            return [
+                collect(self.arenas[worker][board], actor, opponents, rng, settings, teacher)
+                for board in boards
+            ]
 
         self.shaping = settings.shaping
         return [each for part in self.executor.map(work, range(rollout.workers)) for each in part]

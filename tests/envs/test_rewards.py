@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from strategos.envs import GeneralsEnv, generals_parallel
-from strategos.envs.rewards import CAPTURES, EVENTS, REWARDS, count_captures, potential, reward_weights
+from strategos.envs.rewards import CAPTURES, EVENTS, REWARDS, count_captures, reward_weights
 from strategos.games.generals import record
+from strategos.games.generals.potential import potential
 from strategos.games.generals.record import CITY, FOG, GENERAL, PLAIN
 
 RIGHT, DOWN = 3, 1

@@ -208,6 +208,35 @@ def test_a_better_action_becomes_likelier():
     assert (table[:, 3] > 0.9).all() and (table[:, 2] < 1e-6).all()
 
 
+def test_a_teacher_is_followed_until_its_weight_is_gone():
+    """With no advantage anywhere, only the teacher moves the policy; after `teacher_until` nothing does."""
+    config = PPOConfig(
+        keep=1.0, minibatch=64, learning_rate=3e-3, last_learning_rate=3e-3, value_weight=0.0,
+        entropy=0.0, last_entropy=0.0, teacher_weight=1.0, teacher_until=0.5,
+    )  # fmt: skip
+    likelihoods = []
+    for progress in (0.0, 0.25, 0.5):
+        net = make_net()
+        shard = make_shard(net, 256, 6, 6, 1)
+        shard.advantages[:] = 0.0
+        shard.taught = shard.actions[::-1].copy()
+        shard.masks[np.arange(256), shard.taught // 8] |= (1 << (shard.taught % 8)).astype(np.uint8)
+        legal = unpack_masks(torch.from_numpy(shard.masks), 6 * 6 * 8 + 1)
+
+        def likelihood(net=net, shard=shard, legal=legal) -> float:
+            with torch.inference_mode():
+                logits = net(shard.observe(np.arange(256)))[0]
+            chosen = masked_log_softmax(logits, legal).gather(1, torch.from_numpy(shard.taught)[:, None])
+            return float(chosen.mean())
+
+        before, ppo = likelihood(), PPO(net, config)
+        for _ in range(3):
+            ppo.update([shard], progress, np.random.default_rng(0))
+        likelihoods.append(likelihood() - before)
+    assert likelihoods[0] > likelihoods[1] > 0.1
+    assert likelihoods[2] == pytest.approx(0.0, abs=1e-6)
+
+
 def test_the_optimiser_goes_on_exactly():
     nets = [make_net(), make_net()]
     shards = [make_shard(nets[0], 200, 8, 8, seed) for seed in range(4)]
@@ -230,5 +259,7 @@ def test_the_optimiser_goes_on_exactly():
 def test_impossible_settings_are_named():
     with pytest.raises(ValueError, match=r"ppo\.keep"):
         PPOConfig(keep=0)
+    with pytest.raises(ValueError, match=r"ppo\.teacher_weight"):
+        PPOConfig(teacher_weight=-1.0)
     with pytest.raises(ValueError, match="schedule"):
         PPOConfig(learning_rate_shape="steps")

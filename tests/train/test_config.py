@@ -44,6 +44,7 @@ def test_overrides_win_over_the_file():
         ("seed=true", r"seed must be of type int"),
         ("ppo=3", r"ppo must be a table"),
         ("ppo.keep=2", r"ppo.keep must be above 0"),
+        ("rollout.teacher=''", r"set both or neither"),
         ("rollout.bots.hunter=0.95", r"nor exceed 1 together"),
         ("stages=[]", r"stages: the first one starts at 0"),
         ("stages=[{start=0, boards=[{hight=8}]}]", r"stages\[0\].boards\[0\].hight'; did you mean 'height'"),

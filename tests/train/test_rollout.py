@@ -10,7 +10,7 @@ from strategos.engine.batch import Batch
 from strategos.games import make_game
 from strategos.nets.choice import choice
 from strategos.play.network import build_network, describe_network, make_encoder
-from strategos.train.rollout import Actor, Arena, CollectSettings, collect, potential
+from strategos.train.rollout import Actor, Arena, CollectSettings, collect, viewers_potential
 
 SETTINGS = CollectSettings(ticks=24, gamma=0.9, trace=0.8, shaping=0.0)
 
@@ -62,6 +62,25 @@ def test_opponents_rows_never_reach_the_learner(game):
     assert set(collected.tallies) <= {"self", "a", "b"} and collected.tallies["b"].draws > 0
 
 
+class FirstLegal:
+    """The lowest legal action id."""
+
+    name = "first"
+
+    def act(self, views, masks, memories, rng):
+        return np.unpackbits(masks, axis=-1, bitorder="little").argmax(-1).astype(np.int32)
+
+
+def test_a_teacher_speaks_of_the_samples_and_plays_none(game):
+    taught, alone = (
+        collect(make_arena(game), make_actor(game), {}, np.random.default_rng(0), SETTINGS, teacher).shard
+        for teacher in (FirstLegal(), None)
+    )
+    assert (taught.taught == FirstLegal().act(None, taught.masks, None, None)).all()
+    assert alone.taught is None
+    assert (taught.actions == alone.actions).all()
+
+
 def test_learning_sees_what_acting_saw(game):
     """Planes made again from the store, the stored mask and the network give the same probabilities."""
     actor = make_actor(game)
@@ -90,7 +109,7 @@ def test_the_potential_is_antisymmetric_and_telescopes(game):
     for _ in range(30):
         batch.step_randomly()
     views = batch.observation.views
-    mine, theirs = potential(views[:, 0]), potential(views[:, 1])
+    mine, theirs = viewers_potential(views[:, 0]), viewers_potential(views[:, 1])
     np.testing.assert_allclose(mine, -theirs, atol=1e-6)
     assert np.abs(mine).max() <= 1 and np.abs(mine).max() > 0
 
@@ -104,9 +123,9 @@ def test_shaping_changes_returns_by_the_potential_alone(game):
             actor.network.value.weight.zero_()
             actor.network.value.bias.zero_()
         settings = CollectSettings(ticks=24, gamma=0.9, trace=1.0, shaping=shaping)
-        first = potential(arena.batch.observation.views.reshape(-1)[arena.learner_rows])
+        first = viewers_potential(arena.batch.observation.views.reshape(-1)[arena.learner_rows])
         collected = collect(arena, actor, {}, np.random.default_rng(0), settings)
-        last = potential(arena.batch.observation.views.reshape(-1)[arena.learner_rows])
+        last = viewers_potential(arena.batch.observation.views.reshape(-1)[arena.learner_rows])
         got.append((collected, first, last))
     (sparse, first, last), (shaped, _, _) = got
     assert not sparse.lengths, "the check below is for games that are still running"
