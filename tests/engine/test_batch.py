@@ -1,4 +1,4 @@
-"""A batch: the same games whatever the threads, autoreset in every mode, bytes and clones (TRAPS 2 to 7)."""
+"""A batch: threads, autoreset in every mode, bytes, clones, malformed actions (TRAPS 2, 3, 4, 5, 7)."""
 
 from __future__ import annotations
 

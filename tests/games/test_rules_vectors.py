@@ -1,4 +1,4 @@
-"""The rules of Generals as pictures; each is played by the reference twin and by the kernels."""
+"""The rules of Generals as pictures, each played by the reference twin and the kernels (TRAPS 3, 4, 6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shared maths against brute force."""
+"""The shared maths against brute force: advantages, masked choice, schedules, averages (TRAPS 9, 10)."""
 
 from __future__ import annotations
 
