@@ -45,7 +45,8 @@ def measure_steps(options: Options) -> None:
         game = make_game("generals", height=side, width=side, players=players)
         batch = Batch(game, GAMES, seed=1, tick_limit=1000, autoreset="same_step", memory=False)
         batch.reset()
-        batch.step_randomly()
+        batch.step_randomly(300)  # compiles, and leaves the openings behind
+        batch.step_randomly(300, observe=False)
         for kind, observe, target in (("rules", False, rules_target), ("views", True, views_target)):
 
             def play(observe: bool = observe, batch: Batch = batch) -> float:

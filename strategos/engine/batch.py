@@ -43,6 +43,19 @@ class Observation:
         )
 
 
+@dataclass(frozen=True)
+class _Slice:
+    """One thread's rows of a batch's arrays, made once: making them again costs as much as 50 games."""
+
+    states: np.ndarray
+    actions: np.ndarray
+    illegal: np.ndarray
+    ends: tuple[np.ndarray, ...]
+    """lengths, ended, terminated, truncated, returns"""
+    seen: tuple[np.ndarray, ...]
+    """views, masks, memories"""
+
+
 class _Saved(msgspec.Struct):
     """A batch as bytes: MessagePack of plain arrays."""
 
@@ -104,6 +117,7 @@ class Batch:
         self._episodes = np.zeros(num_games, np.int64)
         self._keys = np.array([derive(seed, game_index) for game_index in range(num_games)], np.int64)
         self._actions = np.zeros((num_games, players), np.int32)
+        self._slices: dict[tuple[int, int], _Slice] = {}
 
     def reset(self, rows: Sequence[int] | np.ndarray | None = None, seeds: np.ndarray | None = None) -> None:
         """Begin new games in all rows, or in `rows`; `seeds` [len(rows)] int64 choose the boards.
@@ -240,31 +254,40 @@ class Batch:
         self.game.observe(self.states[rows], final.views[rows], final.masks[rows], memories[rows])
         final.memories[rows] = memories[rows]
 
+    def _slice(self, first: int, last: int) -> _Slice:
+        if (first, last) not in self._slices:
+            rows, seen = slice(first, last), self.observation
+            self._slices[first, last] = _Slice(
+                states=self.states[rows],
+                actions=self._actions[rows],
+                illegal=self.illegal[rows],
+                ends=(
+                    self.lengths[rows],
+                    self._ended[rows],
+                    self.terminated[rows],
+                    self.truncated[rows],
+                    self.returns[rows],
+                ),
+                seen=(seen.views[rows], seen.masks[rows], seen.memories[rows]),
+            )
+        return self._slices[first, last]
+
     def _step_slice(self, first: int, last: int, play: Callable[..., None], observe: bool = True) -> None:
-        rows = slice(first, last)
-        states, ended = self.states[rows], self._ended[rows]
-        was_ended = np.flatnonzero(ended) if self.autoreset == "next_step" and ended.any() else ()
-        play(states, self._actions[rows], self.illegal[rows])
-        num_ended = _account(
-            self.game.over(states),
-            self.tick_limit,
-            self.lengths[rows],
-            ended,
-            self.terminated[rows],
-            self.truncated[rows],
-            self.returns[rows],
-        )
-        if num_ended:
-            returns = np.zeros_like(self.returns[rows])
-            self.game.returns(states, returns)
-            self.returns[rows][self.terminated[rows]] = returns[self.terminated[rows]]
+        part = self._slice(first, last)
+        _, ended, terminated, _, returns = part.ends
+        was_ended = np.flatnonzero(ended) if self.autoreset == "next_step" else ()
+        play(part.states, part.actions, part.illegal)
+        if _account(self.game.over(part.states), self.tick_limit, *part.ends):
+            final = np.zeros_like(returns)
+            self.game.returns(part.states, final)
+            returns[terminated] = final[terminated]
             if self.autoreset == "same_step":
                 for row in np.flatnonzero(ended):
                     self._finish(first + int(row))
         for row in was_ended:
             self._begin(first + int(row))
         if observe:
-            self._observe(first, last)
+            self.game.observe(part.states, *part.seen)
 
     def _finish(self, row: int) -> None:
         """Begin a new game in the place of one that ended on this step, and keep what that step said."""

@@ -7,6 +7,7 @@ integer-only functions of one state; when a tile changes is for `rules.py` to sa
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from strategos.games.generals.record import CITY, MOUNTAIN
@@ -81,14 +82,16 @@ def hand_over(state, cell, owner, army):
 
 @njit(nogil=True, cache=True)
 def index_stacks(state):
-    """Make the bitmaps of stacks from owners and armies."""
+    """Make the bitmaps of stacks from owners and armies; without branches, so that it becomes vectors."""
+    cells = state.owner.shape[0]
     for player in range(state.stacks.shape[0]):
+        me = np.int8(player)
         for word in range(state.stacks.shape[1]):
-            state.stacks[player, word] = 0
-    for cell in range(state.owner.shape[0]):
-        owner = state.owner[cell]
-        if owner >= 0 and state.army[cell] > 1:
-            state.stacks[owner, cell >> 5] |= 1 << (cell & 31)
+            owner, army = state.owner[word * 32 :], state.army[word * 32 :]
+            bits = 0
+            for place in range(min(32, cells - word * 32)):
+                bits |= int((owner[place] == me) & (army[place] > 1)) << place
+            state.stacks[player, word] = bits
 
 
 @njit(nogil=True, cache=True)
