@@ -80,12 +80,13 @@ def learn(config, run_dir: Path, options: argparse.Namespace) -> int:
 @contextmanager
 def _refusals() -> Iterator[None]:
     """A run folder or a board that training refuses is the user's to change: one line."""
+    from strategos.play.agents import PolicyError
     from strategos.train.checkpoint import RunError
     from strategos.train.config import ConfigError
 
     try:
         yield
-    except (RunError, ConfigError) as error:
+    except (RunError, ConfigError, PolicyError) as error:
         raise InputError(str(error)) from error
 
 

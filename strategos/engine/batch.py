@@ -1,12 +1,14 @@
 """Many games of one kind, stepped together: records in, records out.
 
-A batch owns its states and writes into arrays that are made once; the loop allocates nothing.
+A batch owns its states and writes into arrays that are made once; no kernel allocates anything, and a
+step in Python makes a few small arrays for the games that end on it.
 Every game has its own stream of boards, a function of (seed, game, episode) alone, so neither the
 number of threads nor what other games do changes a game. Knows no particular game.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -61,6 +63,7 @@ class _Saved(msgspec.Struct):
 
     format: int
     game: str
+    options: str
     seed: int
     tick_limit: int
     autoreset: str
@@ -70,6 +73,8 @@ class _Saved(msgspec.Struct):
     episodes: bytes
     lengths: bytes
     ended: bytes
+    last_step: bytes
+    """terminated, truncated, returns and illegal, one after the other"""
 
 
 class Batch:
@@ -142,7 +147,9 @@ class Batch:
             raise ValueError(f"actions must have shape {self._actions.shape}, not {actions.shape}")
         if not np.issubdtype(actions.dtype, np.integer):
             raise TypeError(f"actions must be integers, not {actions.dtype}")
-        np.copyto(self._actions, actions, casting="same_kind")
+        if actions.dtype != np.int32:  # a wider id must not wrap into a legal one
+            actions = np.where((actions < 0) | (actions >= self.game.spec.num_actions), -1, actions)
+        np.copyto(self._actions, actions, casting="unsafe")
         self._pool.run(lambda first, last: self._step_slice(first, last, self.game.step), self.num_games)
 
     def step_randomly(self, ticks: int = 1, observe: bool = True) -> None:
@@ -169,21 +176,26 @@ class Batch:
         self._pool.run(self._observe, self.num_games)
 
     def clone_rows(self, source: Sequence[int] | np.ndarray, target: Sequence[int] | np.ndarray) -> None:
-        """Copy games `source` over games `target`: state, memory, observation and length."""
+        """Copy games `source` over games `target`: state, memory, observation, length and last step.
+
+        The boards that a target game will play next stay its own.
+        """
         source, target = np.asarray(source, np.int64), np.asarray(target, np.int64)
         if source.shape != target.shape:
             raise ValueError(f"{source.size} games cannot be copied over {target.size}")
-        for array in (self.states, self.lengths, self._ended, self.observation.views, self.observation.masks):
+        seen = self.observation
+        for array in (self.states, self.lengths, self._ended, seen.views, seen.masks, *self._last_step()):
             array[target] = array[source]
         if len(self.observation.memories):
             self.observation.memories[target] = self.observation.memories[source]
 
     def save(self) -> bytes:
-        """The whole batch, to go on with exactly by `load`."""
+        """The whole batch, to go on with exactly by `load`; only `final` is not kept."""
         return msgspec.msgpack.encode(
             _Saved(
                 format=_FORMAT,
                 game=self.game.spec.name,
+                options=_options_text(self.game),
                 seed=self.seed,
                 tick_limit=self.tick_limit,
                 autoreset=self.autoreset,
@@ -193,6 +205,7 @@ class Batch:
                 episodes=self._episodes.tobytes(),
                 lengths=self.lengths.tobytes(),
                 ended=self._ended.tobytes(),
+                last_step=b"".join(array.tobytes() for array in self._last_step()),
             )
         )
 
@@ -205,9 +218,11 @@ class Batch:
             raise ValueError(f"not a saved batch, or a damaged one: {error}") from None
         if saved.format != _FORMAT:
             raise ValueError(f"a saved batch of format {saved.format}; this version reads {_FORMAT}")
-        size = saved.num_games * game.state_dtype.itemsize
-        if saved.game != game.spec.name or len(saved.states) != size:
-            raise ValueError(f"the saved batch is of {saved.game!r} with other options than this game's")
+        if (saved.game, saved.options) != (game.spec.name, _options_text(game)):
+            raise ValueError(
+                f"the saved batch is of {saved.game!r} with options {saved.options}; "
+                f"this game is {game.spec.name!r} with {_options_text(game)}"
+            )
         batch = cls(
             game,
             saved.num_games,
@@ -228,8 +243,18 @@ class Batch:
             if len(content) != array.nbytes:
                 raise ValueError(f"the saved batch's {name} hold {len(content)} bytes, not {array.nbytes}")
             array[...] = np.frombuffer(content, array.dtype).reshape(array.shape)
+        last_step, first = batch._last_step(), 0
+        if len(saved.last_step) != sum(array.nbytes for array in last_step):
+            raise ValueError("the saved batch's last step is cut short")
+        for array in last_step:
+            content = saved.last_step[first : first + array.nbytes]
+            array[...] = np.frombuffer(content, array.dtype).reshape(array.shape)
+            first += array.nbytes
         batch.observe()
         return batch
+
+    def _last_step(self) -> tuple[np.ndarray, ...]:
+        return self.terminated, self.truncated, self.returns, self.illegal
 
     def _begin(self, row: int, seed: int | None = None) -> None:
         if seed is None:
@@ -297,6 +322,10 @@ class Batch:
         self._begin(row)
         self.terminated[row], self.truncated[row] = terminated, truncated
         self.returns[row], self.illegal[row] = returns, illegal
+
+
+def _options_text(game: Game) -> str:
+    return json.dumps(game.options, sort_keys=True)
 
 
 @njit(nogil=True, cache=True)

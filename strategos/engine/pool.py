@@ -55,8 +55,13 @@ class Pool:
             function(0, bounds[1])
         except BaseException as raised:  # the other slices must end before the caller goes on
             error = raised
-        for _ in range(1, slices):
-            error = self._done.get() or error
+        left = slices - 1
+        while left:  # all of them, even if Ctrl-C comes while waiting
+            try:
+                error = self._done.get() or error
+                left -= 1
+            except KeyboardInterrupt as raised:
+                error = raised
         if error is not None:
             raise error
 

@@ -1,46 +1,68 @@
-"""Where compiled kernels are cached: a folder keyed by a hash of every kernel's source.
+"""Where compiled kernels are cached: a folder keyed by a hash of every source that they are made of.
 
-Numba notices a change in a function's own file, not in a file that it calls into, and would go on
-running the old inlined rules. Imported by `strategos.games` before any kernel is defined. A
-`NUMBA_CACHE_DIR` of the user's own is left alone.
+Numba notices a change in a function's own file, not in a file that it calls into or takes constants
+from, and would go on running the old inlined rules. Imported by `strategos.games` before any kernel
+is defined. A `NUMBA_CACHE_DIR` of the user's own is left alone.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
 import os
+import secrets
 import shutil
 from pathlib import Path
 
 import numba
+from numba.core import caching
 
 _KEPT = 4
 """How many past versions of the kernels stay cached, for people who switch between branches."""
 
 
-def _sources_hash(package: Path) -> str:
-    digest = hashlib.sha256(f"{numba.__version__}".encode())
+def sources_hash(package: Path) -> str:
+    """A hash of all of `games/` (rules, records, constants) and of every other file with a kernel."""
+    digest = hashlib.sha256(numba.__version__.encode())
     for path in sorted(package.rglob("*.py")):
         source = path.read_bytes()
-        if b"@njit" in source:
-            digest.update(path.relative_to(package).as_posix().encode() + b"\0" + source)
+        name = path.relative_to(package).as_posix()
+        if name.startswith("games/") or b"@njit" in source:
+            digest.update(name.encode() + b"\0" + source)
     return digest.hexdigest()[:16]
 
 
 def use_keyed_cache() -> Path | None:
     """Point Numba at the folder of the present sources; `None` where the user has chosen one."""
+    _name_files_apart()
     if os.environ.get("NUMBA_CACHE_DIR"):
         return None
-    package = Path(__file__).parent.parent
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "strategos" / "kernels"
-    folder = root / _sources_hash(package)
+    folder = root / sources_hash(Path(__file__).parent.parent)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         os.utime(folder)
-        versions = sorted(root.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
     except OSError:  # a home that cannot be written: Numba finds a place of its own
         return None
-    for old in versions[_KEPT:]:
-        shutil.rmtree(old, ignore_errors=True)
     numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
+    with contextlib.suppress(OSError):  # another process may be clearing, too
+        versions = sorted(root.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+        for old in versions[_KEPT:]:
+            shutil.rmtree(old, ignore_errors=True)
     return folder
+
+
+def _name_files_apart() -> None:
+    """Keep processes that compile at the same time from writing each other's files.
+
+    Numba numbers a function's machine code 1, 2, 3 without a lock: two processes that compile it for
+    two boards may both take 1, and the index then names the wrong one for good. With names of their
+    own, the worst that can happen is that an entry is lost and compiled again.
+    """
+    token, numbers = secrets.token_hex(6), itertools.count()
+
+    def data_name(self: caching.IndexDataCacheFile, number: int) -> str:
+        return f"{self._filename_base}.{token}-{next(numbers)}.nbc"
+
+    caching.IndexDataCacheFile._data_name = data_name  # type: ignore[method-assign]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -45,6 +45,8 @@ class Game(Protocol):
     """
 
     spec: GameSpec
+    options: dict[str, Any]
+    """What `make_game` was given, defaults included: plain data that builds the same game again."""
     state_dtype: np.dtype
     view_dtype: np.dtype
     memory_dtype: np.dtype

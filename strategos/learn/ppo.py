@@ -80,6 +80,12 @@ class PPOConfig:
                 raise ValueError(f"ppo.{name} must be above 0 and at most 1, not {getattr(self, name)}")
         if not 0 <= self.average_decay < 1:
             raise ValueError(f"ppo.average_decay must be in [0, 1), not {self.average_decay}")
+        if min(self.learning_rate, self.last_learning_rate, self.adam_epsilon) <= 0:
+            raise ValueError("ppo.learning_rate, last_learning_rate and adam_epsilon must be above 0")
+        if not 0 <= self.adam_beta2 < 1:
+            raise ValueError(f"ppo.adam_beta2 must be in [0, 1), not {self.adam_beta2}")
+        if self.gradient_clip <= 0:
+            raise ValueError(f"ppo.gradient_clip must be above 0, not {self.gradient_clip}")
         if self.teacher_weight < 0:
             raise ValueError(f"ppo.teacher_weight must not be negative, not {self.teacher_weight}")
         for name in ("epochs", "minibatch"):
@@ -289,7 +295,8 @@ class PPO:
         for shard, end in zip(shards, ends, strict=True):
             begin = end - len(shard)
             mine = chosen[(chosen >= begin) & (chosen < end)]
-            parts.append((shard, mine - begin, advantages[mine]))
+            if len(mine):
+                parts.append((shard, mine - begin, advantages[mine]))
         return list(self._map(self._load, parts)), len(chosen)
 
     def _load(self, part: tuple[Shard, np.ndarray, np.ndarray]) -> _Kept:
@@ -363,14 +370,15 @@ class PPO:
             ):
                 average.copy_(tensors[f"average.{index}"])
                 state = {
-                    name: tensors[f"adam.{index}.{name}"]
-                    .clone()
-                    .to(parameter.device if name != "step" else "cpu")
+                    name: tensors[f"adam.{index}.{name}"].clone()
                     for name in ("step", "exp_avg", "exp_avg_sq")
                     if f"adam.{index}.{name}" in tensors
                 }
                 if any(state[name].shape != parameter.shape for name in state if name != "step"):
                     raise ValueError(f"the optimiser's state of parameter {index} has another shape")
+                for name in state:
+                    if name != "step":  # on the parameter's device and in its memory layout
+                        state[name] = torch.zeros_like(parameter).copy_(state[name])
                 if state:
                     self.optimiser.state[parameter] = state
         except (KeyError, RuntimeError) as error:

@@ -106,6 +106,14 @@ class NetworkPolicy:
     def evaluate(
         self, views: np.ndarray, masks: np.ndarray, memories: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Raw logits [B, num_actions] and values [B] of the viewers, float32; for explanations and hints."""
+        """Raw logits [B, num_actions] and values [B] of the viewers, float32; for explanations and hints.
+
+        `ValueError` for a game with other actions than the network's.
+        """
         logits, values = self.network(self.encode(views, masks, memories))
+        if masks.shape[1] != (logits.shape[1] + 7) // 8:
+            raise ValueError(
+                f"{self.name} chooses among {logits.shape[1]} actions, but this game's masks have "
+                f"{masks.shape[1]} bytes: it was trained for another ruleset"
+            )
         return logits.cpu().numpy(), values.cpu().numpy()

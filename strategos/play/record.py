@@ -73,7 +73,7 @@ class GameRecord:
 
 def match_records(game: Game, match: MatchResult) -> list[GameRecord]:
     """The games of a match that was played with `record=True`; `ValueError` if it was not."""
-    options = dict(getattr(game, "options", {}))
+    options = dict(game.options)
     records = []
     for played in match.games:
         if played.actions is None or played.final_hash is None:

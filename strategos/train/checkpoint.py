@@ -74,10 +74,13 @@ def save_checkpoint(run_dir: Path, samples: int, files: Mapping[str, bytes], met
     whole = {**meta, "samples": samples, "files": hashes}
     _write_synced(temporary / META_FILE, json.dumps(whole, indent=1).encode())
     _sync_folder(temporary)
+    replaced = parent / f"{_TEMPORARY}replaced"
     if folder.exists():  # the same moment again, after a resume
-        shutil.rmtree(folder)
+        shutil.rmtree(replaced, ignore_errors=True)
+        os.rename(folder, replaced)
     os.rename(temporary, folder)
     _sync_folder(parent)
+    shutil.rmtree(replaced, ignore_errors=True)
     return folder
 
 
@@ -89,16 +92,21 @@ def checkpoint_folders(run_dir: Path) -> list[Path]:
 def load_newest(run_dir: Path) -> tuple[Checkpoint | None, list[str]]:
     """The newest whole checkpoint, and a line about each damaged one that was passed over.
 
-    `None` where the run has none yet. Raises `RunError` where all are damaged.
+    Damaged ones are renamed, so that nothing takes them for the newest again. `None` where the run has
+    no checkpoint yet. Raises `RunError` where all are damaged.
     """
     folders = checkpoint_folders(run_dir)
     problems: list[str] = []
+    damaged: list[Path] = []
     for folder in reversed(folders):
         try:
             meta = read_meta(folder)
             files = {name: checked_bytes(folder, name, meta) for name in meta["files"]}
+            for other in damaged:
+                other.rename(other.with_name(f"damaged-{other.name}"))
             return Checkpoint(folder, meta, files), problems
         except PolicyError as error:
+            damaged.append(folder)
             problems.append(f"{error.args[0].split(';')[0]}; going back to the one before")
     if folders:
         raise RunError(
@@ -136,7 +144,11 @@ def run_lock(run_dir: Path) -> Iterator[None]:
 
     The lock belongs to the process: it falls when the process dies, however it dies.
     """
-    run_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        (run_dir / "lock").touch()
+    except OSError as error:
+        raise RunError(f"{run_dir} cannot be a run folder: {error.strerror}; choose another --run") from None
     try:
         import fcntl
     except ImportError:  # Windows: no advisory locks of this kind, so no protection either

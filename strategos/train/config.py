@@ -6,6 +6,7 @@ The presets are TOML files inside the package, so that `strategos train --preset
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import difflib
 import hashlib
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from strategos.engine.planes import PLANES
 from strategos.learn.ppo import PPOConfig
 
 PRESETS_FOLDER = Path(__file__).parent / "presets"
@@ -176,11 +178,39 @@ class TrainConfig:
 
 
 def _check(config: TrainConfig) -> None:
-    rollout = config.rollout
+    """Refuse what would fail only after minutes of training."""
     if config.samples < 1:
         raise ConfigError(f"samples must be at least 1, not {config.samples}")
     if config.fit and config.max_minutes <= 0:
         raise ConfigError("fit needs max_minutes above 0: how long may the run take?")
+    if config.seed < 0 or config.game.tick_limit < 0:
+        raise ConfigError("seed and game.tick_limit must be 0 or more")
+    if config.device not in ("auto", "cpu") and not config.device.startswith("cuda"):
+        raise ConfigError(f"device must be auto, cpu or cuda, not {config.device!r}")
+    _check_net(config.net)
+    _check_rollout(config.rollout)
+    if bool(config.rollout.teacher) != (config.ppo.teacher_weight > 0):
+        raise ConfigError(
+            "rollout.teacher (a bot) and ppo.teacher_weight (above 0) belong together: set both or neither"
+        )
+    _check_evaluation(config.evaluation)
+    if not config.stages or config.stages[0].start != 0 or any(not stage.boards for stage in config.stages):
+        raise ConfigError("stages: the first one starts at 0, and each has at least one board")
+    starts = [stage.start for stage in config.stages]
+    if starts != sorted(set(starts)) or starts[-1] >= 1:
+        raise ConfigError(f"stages must start one after the other, from 0 to below 1, not {starts}")
+
+
+def _check_net(net: NetConfig) -> None:
+    if net.planes not in PLANES:
+        raise ConfigError(f"no plane set {net.planes!r}; net.planes is one of {', '.join(PLANES)}")
+    if net.channels < 1 or net.blocks < 0:
+        raise ConfigError("net.channels must be 1 or more and net.blocks 0 or more")
+    if net.attention and (net.heads < 1 or net.channels % net.heads):
+        raise ConfigError(f"net.channels ({net.channels}) must be a multiple of net.heads ({net.heads})")
+
+
+def _check_rollout(rollout: RolloutConfig) -> None:
     if rollout.workers < 1 or rollout.ticks < 1:
         raise ConfigError("rollout.workers and rollout.ticks must be at least 1")
     if rollout.games < rollout.workers:
@@ -192,17 +222,17 @@ def _check(config: TrainConfig) -> None:
         raise ConfigError(
             "the shares in rollout.bots and rollout.past must not be negative nor exceed 1 together"
         )
-    if bool(rollout.teacher) != (config.ppo.teacher_weight > 0):
-        raise ConfigError(
-            "rollout.teacher (a bot) and ppo.teacher_weight (above 0) belong together: set both or neither"
-        )
-    if not config.stages or config.stages[0].start != 0 or any(not stage.boards for stage in config.stages):
-        raise ConfigError("stages: the first one starts at 0, and each has at least one board")
-    starts = [stage.start for stage in config.stages]
-    if starts != sorted(set(starts)) or starts[-1] >= 1:
-        raise ConfigError(f"stages must start one after the other, from 0 to below 1, not {starts}")
-    if config.device not in ("auto", "cpu") and not config.device.startswith("cuda"):
-        raise ConfigError(f"device must be auto, cpu or cuda, not {config.device!r}")
+    if rollout.past > 0 and (rollout.past_every <= 0 or rollout.past_kept < 1):
+        raise ConfigError("rollout.past needs rollout.past_every above 0 and rollout.past_kept of 1 or more")
+
+
+def _check_evaluation(evaluation: EvaluationConfig) -> None:
+    if evaluation.games < 1 or evaluation.tick_limit < 1:
+        raise ConfigError("evaluation.games and evaluation.tick_limit must be at least 1")
+    if not evaluation.against or len(set(evaluation.against)) < len(evaluation.against):
+        raise ConfigError("evaluation.against must name one bot or more, each once")
+    if evaluation.temperature < 0:
+        raise ConfigError(f"evaluation.temperature must be 0 or more, not {evaluation.temperature}")
 
 
 def preset_names() -> list[str]:
@@ -235,7 +265,7 @@ def from_dict(
     content: Mapping[str, Any], overrides: Mapping[str, Any] | Iterable[str] = (), where: str = ""
 ) -> TrainConfig:
     """A configuration from nested tables and overrides; see `load_config`."""
-    tables = json.loads(json.dumps(content))
+    tables = copy.deepcopy(dict(content))
     pairs = overrides.items() if isinstance(overrides, Mapping) else map(_parse_override, overrides)
     _build(TrainConfig, tables, "", where)  # the file's own mistakes are named before the overrides'
     for key, value in pairs:

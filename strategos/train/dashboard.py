@@ -15,6 +15,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from strategos.train.metrics import finite
+
 _LINE_EVERY_S = 10.0
 
 
@@ -41,7 +43,7 @@ class JsonDisplay:
         self._stream = stream or sys.stdout
 
     def show(self, row: Mapping[str, Any]) -> None:
-        print(json.dumps(dict(row)), file=self._stream, flush=True)
+        print(json.dumps(finite(row)), file=self._stream, flush=True)
 
     def note(self, text: str) -> None:
         self.show({"note": text})

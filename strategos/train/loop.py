@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections import defaultdict, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -20,6 +21,7 @@ from strategos import __version__
 from strategos.games.spec import Game
 from strategos.play.agents import load_policy
 from strategos.play.match import play_match
+from strategos.play.policy import Policy
 from strategos.train.checkpoint import (
     Checkpoint,
     RunError,
@@ -38,9 +40,8 @@ from strategos.train.metrics import Metrics
 from strategos.train.trainer import Trainer
 
 CONFIG_FILE, CONFIG_JSON = "config.toml", "config.json"
+_LENGTH_KEYS = ("max_minutes", "fit")
 _FREE_KEYS = (
-    "max_minutes",
-    "fit",
     "checkpoint_every",
     "checkpoint_minutes",
     "checkpoints_kept",
@@ -48,7 +49,8 @@ _FREE_KEYS = (
     "wandb",
     "evaluation",
 )
-"""What may differ when a run goes on: none of it changes what is learned."""
+"""What may differ when a run goes on: none of it changes what is learned. `_LENGTH_KEYS` may, too, once
+the length of the run stands."""
 _WARM_UP_ITERATIONS = 4
 _FIT_AFTER_S = 30.0
 _FIT_MARGIN = 0.94
@@ -146,15 +148,26 @@ class _Run:
         self.config, self.run_dir, self.display, self.interrupt = config, run_dir, display, interrupt
         if checkpoint_folders(run_dir) and not resume:
             raise RunError(f"{run_dir} already has checkpoints; resume it, or choose another run folder")
-        self._check_config()
+        found, problems = load_newest(run_dir)
+        self._check_config(found)
+        self.opponents = {name: load_policy(name) for name in config.evaluation.against}
         self.trainer = Trainer(config)
+        try:
+            self._prepare(found, problems)
+        except BaseException:
+            self.trainer.close()
+            raise
+
+    def _prepare(self, found: Checkpoint | None, problems: list[str]) -> None:
+        """Take up the checkpoint, write the configuration, open the metrics."""
+        config, run_dir, display = self.config, self.run_dir, self.display
         self.evaluation_game = self._make_evaluation_game()
         self.elapsed_s = 0.0
         self.best_score = -1.0
+        self.judged_at = -1
         self.wins: dict[str, float] = {}
         self.fitted = not config.fit
         self.folder: Path | None = None
-        found, problems = load_newest(run_dir)
         if found is not None:
             self._restore(found)
         write_atomically(run_dir / CONFIG_FILE, to_toml(config).encode())
@@ -176,13 +189,15 @@ class _Run:
         self.saved_at_s = self.elapsed_s
         self.seen_samples = self.trainer.samples
 
-    def _check_config(self) -> None:
+    def _check_config(self, found: Checkpoint | None) -> None:
         """Refuse to go on with a configuration under which the run would not have come this far."""
-        if not (self.run_dir / CONFIG_JSON).is_file():
+        if found is None or not (self.run_dir / CONFIG_JSON).is_file():
             return
+        fitted = bool(found.meta.get("run_state", {}).get("fitted"))
+        free = _FREE_KEYS + (_LENGTH_KEYS if fitted else ())
         old, new = to_dict(read_run_config(self.run_dir)), to_dict(self.config)
-        changed = [key for key in new if key not in _FREE_KEYS and old.get(key) != new[key]]
-        if changed and checkpoint_folders(self.run_dir):
+        changed = [key for key in new if key not in free and old.get(key) != new[key]]
+        if changed:
             raise RunError(
                 f"{self.run_dir} was begun with another configuration (different: {', '.join(changed)}); "
                 "resume it without changes, or choose another run folder"
@@ -256,6 +271,7 @@ class _Run:
             f"{self._speed():,.0f} samples/s here: {self.trainer.total_samples:,} samples "
             f"in {self.config.max_minutes:g} minutes"
         )
+        self._save()  # the length stands: whoever resumes must not measure again
 
     def _speed(self) -> float:
         """Samples per second over the last iterations, without the ones that compiled."""
@@ -299,7 +315,8 @@ class _Run:
         if self.evaluation_game is None:
             return
         began = time.monotonic()
-        results = evaluate_agent(self.trainer, self.evaluation_game)
+        results = evaluate_agent(self.trainer, self.evaluation_game, self.opponents)
+        self.judged_at = self.trainer.samples
         self.wins = {name: wins for name, (wins, _, _) in results.items()}
         spent = time.monotonic() - began
         self.elapsed_s += spent
@@ -318,9 +335,7 @@ class _Run:
 
     def _save(self) -> None:
         began = time.monotonic()
-        score = sum(self.wins.values()) / len(self.wins) if self.wins else 0.0
-        is_best = score >= self.best_score - _NOISE
-        self.best_score = max(score, self.best_score)
+        is_best = self._is_best()
         files, meta = self.trainer.state_files()
         meta |= {
             "run": self.run_dir.name,
@@ -342,6 +357,18 @@ class _Run:
         self.elapsed_s += spent
         self.spent["checkpoints"] += spent
         self.saved_at_s = self.elapsed_s
+
+    def _is_best(self) -> bool:
+        """Whether the weights of this moment are to be the run's `best`, and remember their score.
+
+        Only what was evaluated can be; until something was, the newest is.
+        """
+        if self.judged_at != self.trainer.samples or not self.wins:
+            return self.best_score < 0
+        score = sum(self.wins.values()) / len(self.wins)
+        best = score >= self.best_score - _NOISE
+        self.best_score = max(score, self.best_score)
+        return best
 
     def _end(self, ended: str) -> RunSummary:
         trainer = self.trainer
@@ -366,19 +393,23 @@ def _crossed(before: float, after: float, every: float) -> bool:
     return every > 0 and int(before / every + 1e-9) != int(after / every + 1e-9)
 
 
-def evaluate_agent(trainer: Trainer, game: Game) -> dict[str, tuple[float, float, float]]:
-    """Shares of wins, draws and losses of the averaged weights against each bot of the configuration.
+def evaluate_agent(
+    trainer: Trainer, game: Game, opponents: Mapping[str, Policy]
+) -> dict[str, tuple[float, float, float]]:
+    """Shares of wins, draws and losses of the averaged weights against each of `opponents`.
+
+    Of more than two seats the opponent takes all but one; games are rounded up to whole boards.
 
     The boards are the same at every evaluation, so that the curve shows the agent and not the boards.
     """
     config = trainer.config.evaluation
-    agent = trainer.agent(config.temperature)
+    agent, players = trainer.agent(config.temperature), game.spec.num_players
 
     def against(name: str) -> tuple[float, float, float]:
         result = play_match(
             game,
-            [agent, load_policy(name)],
-            num_games=config.games,
+            [agent] + [opponents[name]] * (players - 1),
+            num_games=-(-config.games // players) * players,
             seed=trainer.config.seed,
             tick_limit=config.tick_limit,
             paired=True,
@@ -387,4 +418,4 @@ def evaluate_agent(trainer: Trainer, game: Game) -> dict[str, tuple[float, float
         wins, draws, losses = (int(each[0]) for each in (result.wins, result.draws, result.losses))
         return wins / len(result.games), draws / len(result.games), losses / len(result.games)
 
-    return dict(zip(config.against, trainer.executor.map(against, config.against), strict=True))
+    return dict(zip(opponents, trainer.executor.map(against, opponents), strict=True))

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from strategos.train.checkpoint import write_atomically
+
 METRICS_FILE = "metrics.jsonl"
 
 
@@ -28,7 +30,7 @@ class Metrics:
     ) -> None:
         path = run_dir / METRICS_FILE
         rows = [row for row in read_metrics(run_dir) if row.get("samples", 0) <= samples] if samples else []
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        write_atomically(path, "".join(json.dumps(row) + "\n" for row in rows).encode())
         self._file: TextIO = open(path, "a", encoding="utf-8")  # noqa: SIM115, closed by close()
         self._board: Any = None
         self._wandb: Any = None
@@ -44,7 +46,7 @@ class Metrics:
         except ImportError:
             self.notes.append("TensorBoard is not installed; metrics.jsonl has everything")
             return None
-        return SummaryWriter(str(run_dir / "tensorboard"), purge_step=samples)
+        return SummaryWriter(str(run_dir / "tensorboard"), purge_step=samples + 1 if samples else 0)
 
     def _open_wandb(self, project: str, run_dir: Path, config: Mapping[str, Any]) -> Any:
         try:
@@ -56,10 +58,7 @@ class Metrics:
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Write one row; it has `samples`, the moment of the run. What is not finite becomes null."""
-        clean = {
-            key: None if isinstance(value, float) and not math.isfinite(value) else value
-            for key, value in row.items()
-        }
+        clean = finite(row)
         self._file.write(json.dumps(clean) + "\n")
         self._file.flush()
         numbers = {
@@ -81,6 +80,14 @@ class Metrics:
             self._board.close()
         if self._wandb is not None:
             self._wandb.finish()
+
+
+def finite(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with null for what is not finite: JSON has no word for it."""
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in row.items()
+    }
 
 
 def read_metrics(run_dir: Path) -> list[dict[str, Any]]:

@@ -270,8 +270,8 @@ def collect(
         last_values,
         gamma=settings.gamma,
         trace=settings.trace,
-        acted=None if batch.game.spec.simultaneous else np.any(store.masks, axis=-1),
-        last_acts=None if batch.game.spec.simultaneous else np.any(last_seen[1], axis=-1),
+        acted=_in_play(batch.game, store.views, store.masks),
+        last_acts=_in_play(batch.game, last_seen[0], last_seen[1]),
     )
     usable = np.flatnonzero(estimate.usable.reshape(-1))
     shard = Shard(
@@ -286,6 +286,19 @@ def collect(
     )
     clock.lap("advantages")
     return Collected(shard, report.tallies, report.lengths, dict(clock.seconds))
+
+
+def _in_play(game: Game, views: np.ndarray, masks: np.ndarray) -> np.ndarray | None:
+    """Which of the samples are decisions: not of a seat whose turn it is not, nor of a dead one.
+
+    `None` where all are: in a simultaneous game of two, the first death ends the game.
+    """
+    if not game.spec.simultaneous:
+        return np.any(masks, axis=-1)
+    if game.spec.num_players == 2 or "alive" not in (views.dtype.names or ()):
+        return None
+    me = views["me"][..., None].astype(np.int64)
+    return np.take_along_axis(views["alive"], me, -1)[..., 0] != 0
 
 
 def _observer(store: _Store, usable: np.ndarray, encode: Encoder) -> Callable[[np.ndarray], Tensor]:

@@ -154,8 +154,9 @@ def test_damaged_or_foreign_bytes_are_refused():
         Batch.load(game, data[:-5])
     with pytest.raises(ValueError, match="damaged"):
         Batch.load(game, b"\x00" + data)
-    with pytest.raises(ValueError, match="other options"):
-        Batch.load(make_game("generals", height=7, width=6), data)
+    for other in ({"height": 7}, {"ruleset": "competition"}, {"cities": (0, 0)}):
+        with pytest.raises(ValueError, match="with options"):
+            Batch.load(make_game("generals", **({"height": 6, "width": 6} | other)), data)
     with pytest.raises(ValueError, match="'generals'"):
         Batch.load(make_game("kuhn"), data)
 
@@ -187,6 +188,34 @@ def test_every_malformed_action_is_counted_and_played_as_a_pass(ruleset):
     assert batch.illegal[~own, 0].all()
     assert not batch.illegal[:, 1].any()
     assert (batch.states[~own] == passing.states[~own]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64, np.uint32])
+def test_a_wider_id_does_not_wrap_into_a_legal_one(dtype):
+    batch = Batch(small_generals(), 4, seed=1)
+    batch.reset()
+    batch.step_randomly(20)
+    legal = np.zeros((4, 2), np.int32)
+    batch.random_actions(legal)
+    before = batch.states["army"].copy()
+    wide = legal.astype(dtype) + dtype(2**32 if np.dtype(dtype).itemsize == 8 else 2**31)
+    batch.step(wide)
+    assert batch.illegal.all()
+    assert (batch.states["army"] >= before).all(), "nobody moved: armies only grew"
+
+
+def test_cloned_and_saved_rows_keep_the_end_that_nobody_has_seen_yet():
+    game = small_generals()
+    batch = Batch(game, 4, seed=1, tick_limit=9, autoreset="next_step")
+    batch.reset()
+    batch.step_randomly(5)
+    batch.reset([2, 3])
+    batch.step_randomly(4)
+    assert batch.truncated.tolist() == [True, True, False, False]
+    batch.clone_rows([0], [2])
+    again = Batch.load(game, batch.save())
+    for each in (batch, again):
+        assert each.truncated.tolist() == [True, True, True, False]
 
 
 @pytest.mark.parametrize(

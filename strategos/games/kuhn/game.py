@@ -7,6 +7,8 @@ or fold) or bet (bet or call) one more chip; the higher card wins the pot. Sourc
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import numpy as np
 from numba import njit
 
@@ -108,6 +110,7 @@ class Kuhn:
     view_dtype = VIEW
     memory_dtype = MEMORY
     notation = notation
+    options: ClassVar[dict[str, Any]] = {}
     num_actions = 2
     pass_action = PASS
     players = 2
