@@ -6,8 +6,10 @@ state, byte for byte. The Parquet files are the truth; the index can be rebuilt 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import secrets
 import sqlite3
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -176,18 +178,29 @@ def write_records(folder: Path | str, records: Iterable[GameRecord]) -> Path:
         "truncated": [record.truncated for record in rows],
         "final_hash": [record.final_hash for record in rows],
     }
-    taken = [int(path.stem[6:]) for path in folder.glob("games-*.parquet") if path.stem[6:].isdigit()]
-    path = folder / f"games-{max(taken, default=0) + 1:06d}.parquet"
-    unfinished = path.with_suffix(".unfinished")
+    unfinished = folder / f"games-{os.getpid()}-{secrets.token_hex(4)}.unfinished"
     table = pa.table(columns, schema=_SCHEMA)
     pq.write_table(table, unfinished, compression="zstd", write_page_checksum=True)
     with open(unfinished, "rb") as file:
         os.fsync(file.fileno())
-    os.replace(unfinished, path)
+    path = _publish(unfinished, folder)
     with _open_index(folder) as index:
         _add_to_index(index, path.name, rows)
     index.close()
     return path
+
+
+def _publish(unfinished: Path, folder: Path) -> Path:
+    """Give a finished file the next free number; of two writers at once each gets its own."""
+    numbers = [int(path.stem[6:]) for path in folder.glob("games-*.parquet") if path.stem[6:].isdigit()]
+    number = max(numbers, default=0)
+    while True:
+        number += 1
+        path = folder / f"games-{number:06d}.parquet"
+        with contextlib.suppress(FileExistsError):
+            os.link(unfinished, path)  # unlike a rename, refuses a name that is taken
+            unfinished.unlink()
+            return path
 
 
 def read_records(path: Path | str) -> list[GameRecord]:
@@ -260,12 +273,20 @@ class IndexEntry:
 def find_records(
     folder: Path | str, *, player: str | None = None, game: str | None = None, ruleset: str | None = None
 ) -> list[IndexEntry]:
-    """Look up recorded games in the index of `folder`, oldest first; made anew where it is missing."""
+    """Look up recorded games in the index of `folder`, oldest first.
+
+    The index is made anew where it is missing or where a writer died before it was told of a file.
+    """
     folder = Path(folder)
     if not (folder / INDEX_NAME).exists():
         rebuild_index(folder)
     index = _open_index(folder)
     try:
+        known = {file for (file,) in index.execute("SELECT DISTINCT file FROM games")}
+        if known != {path.name for path in folder.glob("games-*.parquet")}:
+            index.close()
+            rebuild_index(folder)
+            index = _open_index(folder)
         rows = index.execute(
             "SELECT * FROM games WHERE (?1 IS NULL OR game = ?1) AND (?2 IS NULL OR ruleset = ?2) AND "
             "(?3 IS NULL OR ?3 IN (SELECT value FROM json_each(players))) ORDER BY file, row",
