@@ -67,8 +67,7 @@ class PPOConfig:
     """Added to Adam's denominator."""
     teacher_weight: float = 0.0
     """Weight, at the start, of the cross-entropy to a teacher's choices on the learner's own samples:
-    kickstarting (Schmitt et al., 2018). 0 learns without a teacher; `rollout.teacher` names one. While it
-    speaks, every sample is learned from, once: its choices teach whatever the advantage was."""
+    kickstarting (Schmitt et al., 2018). 0 learns without a teacher; `rollout.teacher` names one."""
     teacher_until: float = 0.2
     """Share of the run by which that weight has fallen to 0."""
     average_decay: float = 0.999
@@ -251,17 +250,15 @@ class PPO:
         rate = self.learning_rate(progress)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        taught = weights.teacher > 0 and any(shard.taught is not None for shard in shards)
-        keep, epochs = (1.0, 1) if taught else (config.keep, config.epochs)
-        kept, count = self._keep(shards, keep)
+        kept, count = self._keep(shards)
         minibatches = max(1, round(count / config.minibatch))
         for shard in kept:
             shard.orders = [
-                self._minibatches(len(shard.b_actions), minibatches, generator) for _ in range(epochs)
+                self._minibatches(len(shard.b_actions), minibatches, generator) for _ in range(config.epochs)
             ]
         sums = torch.zeros(len(_METRICS), device=self.device)
         first_error = first_kl = norm = torch.zeros((), device=self.device)
-        for epoch in range(epochs):
+        for epoch in range(config.epochs):
             for index in range(minibatches):
                 size = sum(len(shard.orders[epoch][index]) for shard in kept)
                 gradients, step_sums, error = self._gradients(kept, epoch, index, size, weights)
@@ -269,7 +266,7 @@ class PPO:
                 sums += step_sums
                 if epoch == index == 0:
                     first_error, first_kl = error, step_sums[_METRICS.index("kl")] / size
-        used = count * epochs
+        used = count * config.epochs
         metrics = dict(zip(_METRICS, (sums / used).tolist(), strict=True))
         return metrics | {
             "learning_rate": rate,
@@ -285,11 +282,11 @@ class PPO:
             "optimiser_steps": float(self.steps),
         }
 
-    def _keep(self, shards: Sequence[Shard], share: float) -> tuple[list[_Kept], int]:
+    def _keep(self, shards: Sequence[Shard]) -> tuple[list[_Kept], int]:
         """Normalise the advantages over all shards, then keep the largest of them."""
         advantages = np.concatenate([shard.advantages for shard in shards])
         advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
-        chosen = largest(np.abs(advantages), share)
+        chosen = largest(np.abs(advantages), self.config.keep)
         ends = np.cumsum([len(shard) for shard in shards])
         parts = []
         for shard, end in zip(shards, ends, strict=True):

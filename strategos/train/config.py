@@ -141,13 +141,14 @@ class TrainConfig:
     """A training run. One dial: `samples`; the schedules follow it."""
 
     seed: int = 1
-    """Of boards, weights and choices. Same seed, same run, bit by bit on one kind of CPU."""
+    """Of boards, weights and choices. Same seed, same run, bit by bit on one kind of CPU, with `fit` off."""
     samples: int = 6_000_000
     """Own decisions to learn from, over the whole run."""
     max_minutes: float = 0.0
     """The run ends early after so many minutes of training; 0 never."""
     fit: bool = False
-    """Measure the speed first and set `samples` to what fits into `max_minutes` (then it stays fixed)."""
+    """After about 30 s, set the length of the run once to what fits into `max_minutes` at the speed measured.
+    Until then it is `samples`; from then on it is stored, and a resumed run equals an uninterrupted one."""
     device: str = "auto"
     """auto, cpu or cuda."""
     compile: bool = False
