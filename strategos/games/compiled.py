@@ -63,6 +63,6 @@ def _name_files_apart() -> None:
     token, numbers = secrets.token_hex(6), itertools.count()
 
     def data_name(self: caching.IndexDataCacheFile, number: int) -> str:
-        return f"{self._filename_base}.{token}-{next(numbers)}.nbc"
+        return f"{self._index_name.removesuffix('.nbi')}.{token}-{next(numbers)}.nbc"
 
     caching.IndexDataCacheFile._data_name = data_name  # type: ignore[method-assign]

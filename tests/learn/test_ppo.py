@@ -233,7 +233,7 @@ def test_a_teacher_is_followed_until_its_weight_is_gone():
         for _ in range(3):
             ppo.update([shard], progress, np.random.default_rng(0))
         likelihoods.append(likelihood() - before)
-    assert likelihoods[0] > likelihoods[1] > 0.1
+    assert min(likelihoods[:2]) > 0.1, "Adam steps alike whatever the weight, as long as there is one"
     assert likelihoods[2] == pytest.approx(0.0, abs=1e-6)
 
 
