@@ -49,7 +49,7 @@ def advice(found: dict, missing: list[str]) -> list[str]:
     if found["cores"] < 2:
         lines.append("One core only: training takes about twice as long as the docs say.")
     if speed and not found["gpus"] and speed["matmul_bfloat16_gflops"] < speed["matmul_float32_gflops"]:
-        lines.append("bfloat16 is slower than float32 on this processor: set the network to float32.")
+        lines.append("bfloat16 is slower than float32 on this processor: train with --net.bfloat16 false.")
     if found["memory_gib"] < 4:
         lines.append("Less than 4 GiB of memory: play fewer games at once.")
     return lines
