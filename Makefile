@@ -1,7 +1,7 @@
 # What a person does here: set up, train, test. `make` alone prints this list.
 # Everything is installed into .venv; PYTHON=python3.12 make setup chooses the interpreter.
 .DEFAULT_GOAL := help
-.PHONY: help setup train test lint bench clean
+.PHONY: help setup train test test-long lint bench clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 ARGS ?=
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed ## install Strategos and what it needs into .venv
 
@@ -20,6 +20,10 @@ test: $(VENV)/.installed-test lint ## lint, check types and imports, run the tes
 	@echo "==> tests"
 	@$(BIN)/python -m pytest $(ARGS)
 
+test-long: $(VENV)/.installed-test ## play the rules beside their readable twin for hours, 100,000 ticks each
+	@echo "==> 100,000 ticks of every configuration: this takes hours"
+	@STRATEGOS_TWIN_TICKS=100000 $(BIN)/python -m pytest -vv --timeout 0 tests/games/test_reference.py $(ARGS)
+
 lint: $(VENV)/.installed-test ## ruff, mypy and the layers of the house
 	@echo "==> ruff"
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
@@ -28,7 +32,7 @@ lint: $(VENV)/.installed-test ## ruff, mypy and the layers of the house
 	@echo "==> layers"
 	@$(BIN)/lint-imports --no-logo > $(VENV)/layers.txt || (cat $(VENV)/layers.txt; exit 1)
 
-bench: setup ## measure the engine and the start-up on this machine
+bench: setup ## measure the engine, its scaling and the start-up on this machine
 	@$(BIN)/strategos bench $(ARGS)
 
 clean: ## remove .venv and every cache; runs/ stays
