@@ -87,6 +87,17 @@ def positive(text: str) -> int:
     return number
 
 
+def seed(text: str) -> int:
+    """A seed of boards and choices: a whole number from 0 to 2**63 - 1."""
+    try:
+        number = int(text.replace("_", ""))
+    except ValueError:
+        number = -1
+    if not 0 <= number < 2**63:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {2**63 - 1}")
+    return number
+
+
 def board_size(text: str) -> tuple[int, int]:
     """`8` or `8x10`, rows by columns."""
     rows, cross, columns = text.partition("x")
@@ -102,5 +113,5 @@ def add_match_options(parser: argparse.ArgumentParser, games: int) -> None:
     parser.add_argument("--games", type=positive, default=games, help=f"of each pair, even ({games})")
     parser.add_argument("--ticks", type=positive, default=400, help="a draw after so many ticks (400)")
     parser.add_argument("--ruleset", default="generalsio", help="generalsio, classic, duel or competition")
-    parser.add_argument("--seed", type=int, default=0, help="of the boards and the choices (0)")
+    parser.add_argument("--seed", type=seed, default=0, help="of the boards and the choices (0)")
     parser.add_argument("--json", action="store_true", help="one JSON object")

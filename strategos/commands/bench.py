@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,32 +10,60 @@ from pathlib import Path
 from strategos.commands.arguments import InputError, Parser, nearest
 
 FOLDER = Path(__file__).resolve().parents[2] / "bench"
+DEFAULT = ("engine", "scaling", "startup")
+"""What runs unasked. `peers` needs a package of others, `strength` trains for half an hour."""
+EXIT_FAILED = 1
 
 
 def run(arguments: list[str]) -> int:
-    """Run all scripts or those named; the exit code is that of the first that failed."""
+    """Run the default scripts or those named, up to the first that fails; the exit code is then 1."""
     parser = Parser("bench", "Measure how fast Strategos is on this machine.")
-    parser.add_argument("names", nargs="*", help="which scripts of bench/ to run (default: all)")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        help=f"which scripts of bench/ to run ({' '.join(DEFAULT)}); peers and strength run only by name",
+    )
     parser.add_argument("--json", action="store_true", help="one object a line")
     parser.add_argument("--quick", action="store_true", help="under 40 s a script")
     options = parser.read(arguments)
     scripts = {path.stem: path for path in sorted(FOLDER.glob("*.py")) if _runs(path)}
     if not scripts:
         raise InputError(f"no benchmarks at {FOLDER}; run this in a checkout of the sources")
-    for name in options.names:
+    names = options.names or DEFAULT
+    for name in names:
         if name not in scripts:
             known = ", ".join(scripts)
             raise InputError(f"bench: no script {name!r}{nearest(name, scripts)}; there are {known}")
     flags = [flag for flag in ("json", "quick") if getattr(options, flag)]
-    for name in options.names or scripts:
+    for name in names:
         if not options.json:
             print(f"==> {name}", flush=True)
-        done = subprocess.run(
-            [sys.executable, str(scripts[name]), *(f"--{flag}" for flag in flags)], check=False
-        )
-        if done.returncode:
-            return done.returncode
+        reason = _failure(scripts[name], flags)
+        if reason:
+            print(f"strategos: bench: {name} failed: {reason}", file=sys.stderr)
+            return EXIT_FAILED
     return 0
+
+
+def _failure(script: Path, flags: list[str]) -> str:
+    """Run one script; why it failed in one line, nothing if it did not."""
+    traced = bool(os.environ.get("STRATEGOS_DEBUG"))
+    done = subprocess.run(
+        [sys.executable, str(script), *(f"--{flag}" for flag in flags)],
+        stderr=None if traced else subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    said = (done.stderr or "").strip()
+    if done.returncode == 0:
+        if said:
+            print(said, file=sys.stderr)  # warnings
+        return ""
+    if not said:
+        return f"exit code {done.returncode}"
+    error = said.splitlines()[-1].strip()  # the last line of a trace
+    return f"{error}; the head of {script} says what it needs, STRATEGOS_DEBUG=1 shows the trace"
 
 
 def _runs(path: Path) -> bool:

@@ -38,15 +38,15 @@ def keys() -> Iterator[tuple[str, str, Any, str]]:
 
 
 def keys_text(width: int = 100) -> str:
-    """All keys for the terminal, the way they are written as options."""
+    """All keys for the terminal, the way they are written as options, or in a file where only that works."""
     lines = []
     last = None
     for table, name, default, documentation in keys():
         if table != last:
-            lines += ["", f"[{table}]" if table else "(top level)"]
+            lines += ["", _heading(table) or "(top level)"]
             last = table
-        option = f"{table}.{name}".lstrip(".").replace("_", "-")
-        lines.append(f"  --{option} {_shown(default)}")
+        option = f"--{table}.{name}".replace("--.", "--").replace("_", "-")
+        lines.append(f"  {name if _in_files_only(table) else option} {_shown(default)}")
         lines += textwrap.wrap(documentation, width, initial_indent="      ", subsequent_indent="      ")
     lines += ["", "stages are set in a TOML file: strategos train --config FILE"]
     return "\n".join(lines).strip("\n")
@@ -85,11 +85,23 @@ def page() -> str:
     last = None
     for table, name, default, documentation in keys():
         if table != last:
-            heading = "Top level" if not table else f"`[[{table}]]`" if "stages" in table else f"`[{table}]`"
+            heading = f"`{_heading(table)}`" if table else "Top level"
             lines += ["", f"## {heading}", "", "| key | default | |", "|---|---|---|"]
             last = table
-        lines.append(f"| `{name}` | `{_shown(default)}` | {documentation} |")
+        cells = (f"`{name}`", f"`{_shown(default)}`", documentation)
+        lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
     return "\n".join(lines).strip("\n") + "\n"
+
+
+def _in_files_only(table: str) -> bool:
+    return table.partition(".")[0] == "stages"
+
+
+def _heading(table: str) -> str:
+    """The table's name as a TOML file writes it; nothing for the top level."""
+    if _in_files_only(table):
+        return f"[[{table}]]"
+    return f"[{table}]" if table else ""
 
 
 def _shown(value: Any) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from strategos.commands.arguments import Parser, add_match_options, board_size, reading
+from strategos.commands.arguments import InputError, Parser, add_match_options, board_size, reading
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,9 +27,12 @@ def run(arguments: list[str]) -> int:
     from strategos.evaluate.ladder import climb
     from strategos.play.agents import load_policy
 
+    others = [name for name in options.against if name != options.agent]
+    if not others:
+        raise InputError(f"evaluate: {options.agent} would only meet itself; name others with --against")
     with reading():
         agent = load_policy(options.agent, temperature=options.temperature)
-        opponents = [load_policy(name) for name in options.against if name != options.agent]
+        opponents = [load_policy(name) for name in others]
     progress = None if options.json else _say
     with reading("these matches cannot be played"):
         rungs = climb(

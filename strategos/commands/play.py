@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from strategos.commands.arguments import InputError, Parser, board_size, positive, reading
+from strategos.commands.arguments import InputError, Parser, board_size, positive, reading, seed
 
 if TYPE_CHECKING:
     import numpy as np
+    from rich.status import Status
 
     from strategos.games.generals.game import Generals
     from strategos.play.policy import Policy
@@ -34,7 +35,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--size", type=board_size, default=(10, 10), metavar="N", help="10 or 8x12 (10)")
     parser.add_argument("--players", type=positive, default=2, help="you and your opponents (2)")
     parser.add_argument("--ruleset", default="generalsio", help="generalsio, classic, duel or competition")
-    parser.add_argument("--seed", type=int, help="the same board again")
+    parser.add_argument("--seed", type=seed, help="the same board again")
     parser.add_argument("--ticks", type=positive, default=2000, help="a draw after so many ticks (2000)")
     parser.add_argument("--plain", action="store_true", help="text, one move a line")
     options = parser.read(arguments)
@@ -49,19 +50,27 @@ def run(arguments: list[str]) -> int:
         game = Generals(height, width, options.players, ruleset=options.ruleset)
     with reading():
         opponent = load_policy(options.opponent)
-    seed = options.seed if options.seed is not None else int(np.random.default_rng().integers(_RANDOM_SEEDS))
-    if options.plain or not sys.stdin.isatty() or not sys.stdout.isatty():
-        table = Table(game, opponent, seed, options.ticks)
+    number = options.seed
+    if number is None:
+        number = int(np.random.default_rng().integers(_RANDOM_SEEDS))
+    plain = options.plain or not sys.stdin.isatty() or not sys.stdout.isatty()
+    waiting: AbstractContextManager[object] = nullcontext() if plain else _waiting()
+    with waiting, reading(f"{options.opponent} cannot play this game"):
+        # A tick at a table of its own: an agent of another game fails here, before a board is shown.
+        Table(game, opponent, number, options.ticks).step(game.pass_action)
+    table = Table(game, opponent, number, options.ticks)
+    if plain:
         _play_plain(table)
     else:
-        from rich.console import Console
-
-        with Console().status("setting up the board; a new size is compiled once"):
-            Table(game, opponent, seed, options.ticks).step(game.pass_action)
-            table = Table(game, opponent, seed, options.ticks)
         _play_with_keys(table)
     print(table.outcome())
     return 0
+
+
+def _waiting() -> Status:
+    from rich.console import Console
+
+    return Console().status("setting up the board; a new size is compiled once")
 
 
 class Table:

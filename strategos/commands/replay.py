@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from strategos.games.generals.replay_files import Replay
 
-SITE_ENDINGS = (".gior", ".gioreplay")
-
 
 @dataclass
 class Game:
@@ -61,7 +59,7 @@ def run(arguments: list[str]) -> int:
         from strategos.games.generals.replay import write_table
 
         with reading(str(options.csv)), open(options.csv, "w", encoding="utf-8", newline="") as file:
-            write_table(game.site(), file)
+            write_table(((int(state["tick"]), state) for state in game.states()), file)
         wrote = _say(options.csv)
     if options.gioreplay:
         from strategos.games.generals.replay_files import write_replay

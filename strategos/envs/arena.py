@@ -8,7 +8,9 @@ happens then is the adapter's business.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,6 +34,12 @@ class Opponent(Protocol):
 
 
 OpponentChoice = Opponent | str | None
+
+ENVIRONMENT_OPTIONS = (
+    "size", "opponent", "load_policy", "seat", "planes", "reward", "gamma", "tick_limit",
+    "seed", "render_mode", "autoreset", "threads",
+)  # fmt: skip
+"""What the environments take beside the options of `Generals`, for whoever mistypes one."""
 
 
 class Arena:
@@ -135,11 +143,10 @@ class Arena:
         from strategos.engine.planes import planes
 
         observation = self.batch.observation
-        memories = None if observation.memories is None else observation.memories[rows, seat]
         made = planes(
             self.planes,
             views=observation.views[rows, seat],
-            memories=memories,
+            memories=observation.memories[rows, seat],
             masks=observation.masks[rows, seat],
         )
         return made.numpy()
@@ -172,9 +179,11 @@ class Arena:
         observation = self.batch.observation
         for seat, opponent in self.opponents.items():
             if opponent is not None:
-                memories = None if observation.memories is None else observation.memories[:, seat]
                 self._actions[:, seat] = opponent.act(
-                    observation.views[:, seat], observation.masks[:, seat], memories, self._rng
+                    observation.views[:, seat],
+                    observation.masks[:, seat],
+                    observation.memories[:, seat],
+                    self._rng,
                 )
 
     def _land_of_seats(self) -> dict[int, tuple[np.ndarray, np.ndarray]]:
@@ -227,8 +236,15 @@ def make_generals(
 ) -> Generals:
     """The game of `size`: one side of square boards, or the (lowest, highest) of both sides.
 
-    `board` holds further options of `Generals`, which win over `size`.
+    `board` holds further options of `Generals`, which win over `size`. Raises `ValueError` for
+    one that there is not, with the nearest that an environment takes.
     """
+    known = inspect.signature(Generals).parameters
+    for name in board:
+        if name not in known:
+            near = get_close_matches(name, (*known, *ENVIRONMENT_OPTIONS), n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
+            raise ValueError(f"no option {name!r}; {hint}")
     sides = (size, size) if isinstance(size, (int, np.integer)) else tuple(size)
     if len(sides) != 2 or sides[0] > sides[1]:
         raise ValueError(f"size must be one side or (lowest, highest), not {size!r}")

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from strategos.games.generals.record import CITY, FOG, GENERAL, MOUNTAIN, OBSTACLE
+from strategos.games.generals.record import ALIVE, CITY, FOG, GENERAL, MOUNTAIN, OBSTACLE
 
 Colour = tuple[int, int, int]
 
@@ -164,7 +164,7 @@ def _standings(position: np.record) -> list[str]:
 
 
 def _alive(position: np.record) -> np.ndarray:
-    return position["alive"] if is_view(position) else position["status"]
+    return position["alive"] if is_view(position) else position["status"] == ALIVE
 
 
 def _draw_scoreboard(

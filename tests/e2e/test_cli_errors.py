@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -21,9 +22,14 @@ CASES = {
     "no such policy": (["evaluate", "huntr"], ["no player 'huntr'", "hunter"]),
     "no such opponent": (["play", "expandr"], ["no player 'expandr'", "expander"]),
     "no such opponent to measure against": (["evaluate", "hunter", "--against", "ranodm"], ["random"]),
+    "nobody to measure against": (["evaluate", "random", "--against", "random"], ["random", "--against"]),
+    "an agent of another game": (["play", "cards", "--size", "6"], ["cards cannot play this game"]),
     "odd number of games": (["evaluate", "hunter", "--games", "3"], ["3 games", "4"]),
     "no games": (["evaluate", "hunter", "--games", "0"], ["--games", "at least 1"]),
     "games that are no number": (["evaluate", "hunter", "--games", "many"], ["'many'", "whole number"]),
+    "a seed below zero": (["play", "--seed", "-1"], ["--seed", "'-1'", "from 0 to 9223372036854775807"]),
+    "a seed too large": (["evaluate", "hunter", "--seed", "9" * 20], ["--seed", "9223372036854775807"]),
+    "a seed that is no number": (["tournament", "random", "hunter", "--seed", "x"], ["--seed", "'x'"]),
     "malformed size": (["evaluate", "hunter", "--size", "8x"], ["'8x'", "8x10"]),
     "impossible board": (["play", "--size", "3"], ["at least 4"]),
     "too many players": (["play", "--players", "17"], ["17", "16"]),
@@ -58,6 +64,21 @@ CASES = {
 }
 
 
+def write_kuhn_player(folder: Path) -> None:
+    """A sound checkpoint of an agent that plays cards and nothing else."""
+    from safetensors.torch import save
+
+    from strategos.games import make_game
+    from strategos.play.network import build_network, describe_network
+
+    network = describe_network(make_game("kuhn").spec, "kuhn", builds=False)
+    weights = save(build_network(network).state_dict())
+    files = {"ema.safetensors": hashlib.sha256(weights).hexdigest()}
+    folder.mkdir()
+    (folder / "ema.safetensors").write_bytes(weights)
+    (folder / "meta.json").write_text(json.dumps({"network": network, "files": files}))
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with everything that can be wrong in it."""
@@ -77,6 +98,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).mkdir()
         (tmp_path / name / "meta.json").write_text(meta)
     (tmp_path / "checkpoint" / "ema.safetensors").write_bytes(b"\x00" * 64)
+    write_kuhn_player(tmp_path / "cards")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("STRATEGOS_DEBUG", raising=False)
     return tmp_path
@@ -103,6 +125,33 @@ def test_the_trace_is_there_for_whoever_asks(folder, monkeypatch):
     monkeypatch.setenv("STRATEGOS_DEBUG", "1")
     with pytest.raises(Exception, match="no command"):
         main(["trian"])
+
+
+@pytest.fixture
+def scripts(folder, monkeypatch) -> Path:
+    """Benchmarks of which `strength` fails and the others print their name."""
+    for name in ("engine", "scaling", "startup", "peers"):
+        (folder / f"{name}.py").write_text(f'if __name__ == "__main__":\n    print("ran {name}")\n')
+    (folder / "strength.py").write_text('if __name__ == "__main__":\n    raise RuntimeError("no time")\n')
+    monkeypatch.setattr("strategos.commands.bench.FOLDER", folder)
+    return folder
+
+
+def test_benchmarks_that_take_more_than_minutes_run_only_by_name(scripts, capfd):
+    assert main(["bench", "--json"]) == 0
+    assert capfd.readouterr().out.split("\n") == ["ran engine", "ran scaling", "ran startup", ""]
+    assert main(["bench", "peers", "--json"]) == 0
+    assert capfd.readouterr().out == "ran peers\n"
+
+
+def test_a_benchmark_that_fails_is_one_line_and_exit_code_1(scripts, capfd, monkeypatch):
+    assert main(["bench", "strength", "engine", "--json"]) == 1
+    out, err = capfd.readouterr()
+    assert out == "" and err.count("\n") == 1 and "Traceback" not in err
+    assert err.startswith("strategos: bench: strength failed: RuntimeError: no time; ")
+    monkeypatch.setenv("STRATEGOS_DEBUG", "1")
+    assert main(["bench", "strength", "--json"]) == 1
+    assert "Traceback" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["help"], ["-h"]])

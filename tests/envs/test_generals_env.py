@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from strategos.envs import GeneralsEnv
+from strategos.envs import GeneralsEnv, GeneralsVectorEnv, generals_parallel
 from strategos.envs.arena import seat_opponents
 
 RIGHT = 3
@@ -287,11 +289,23 @@ class TestOpponents:
         ({"size": 5, "render_mode": "human"}, "ansi, rgb_array"),
         ({"size": 5, "ruleset": "chess"}, "no ruleset"),
         ({"size": 2}, "at least 4"),
+        ({"size": 10, "heigth": 8}, "no option 'heigth'; did you mean 'height'"),
+        ({"size": 10, "oponent": "hunter"}, "no option 'oponent'; did you mean 'opponent'"),
+        ({"size": 10, "wrap": True}, "no option 'wrap'; choose from height, width"),
     ],
 )
 def test_impossible_options_are_named(options, words):
     with pytest.raises(ValueError, match=words):
         GeneralsEnv(**options)
+
+
+@pytest.mark.parametrize(
+    "environment", [GeneralsEnv, GeneralsVectorEnv, generals_parallel.GeneralsParallelEnv]
+)
+def test_a_typo_in_any_option_is_answered_with_the_option(environment):
+    for option in set(inspect.signature(environment).parameters) - {"num_envs", "board"}:
+        with pytest.raises(ValueError, match=f"no option '{option}_'; did you mean '{option}'"):
+            environment(5, **{f"{option}_": 1})
 
 
 def test_a_seed_must_be_an_integer():

@@ -17,6 +17,7 @@ from strategos.envs.render import (
     player_colour,
 )
 from strategos.games.generals import notation
+from strategos.games.generals.record import DEAD, SURRENDERED
 
 BOARD = """
 tick: 42
@@ -64,6 +65,15 @@ def test_only_the_board_and_not_its_padding_is_drawn():
         assert image.shape[:2] == (32 * view["height"] + 32, 32 * view["width"] + 32)
         sizes.add(image.shape)
     assert len(sizes) > 3
+
+
+def test_whoever_surrendered_is_not_listed_among_the_living():
+    state = notation.parse_state(BOARD)
+    living = draw_position(state)
+    state["status"][1] = DEAD
+    dead = draw_position(state)
+    state["status"][1] = SURRENDERED
+    assert np.array_equal(draw_position(state), dead) and not np.array_equal(dead, living)
 
 
 def test_texts_are_the_notation():

@@ -152,22 +152,49 @@ document.body.append(Object.assign(document.createElement("output"), {textConten
 """
 
 
-@needs_browser
-def test_the_fog_in_the_browser_is_the_fog_of_the_engine(game, record, data, tmp_path):
-    page = replay_page(data).replace("</body>", EVERY_VIEW + "</body>")
-    found = re.search(r"<output>([vo. ]+)</output>", in_browser(page, tmp_path))
+def assert_the_fog_is_the_engines(game, record: GameRecord, folder: Path) -> None:
+    """Every tile in every position as each living player sees it."""
+    page = replay_page(replay_of_record(record)).replace("</body>", EVERY_VIEW + "</body>")
+    found = re.search(r"<output>([vo. ]+)</output>", in_browser(page, folder))
     assert found, "the player's script did not run to its end"
     shown = iter(found.group(1).split(" "))
-    views = np.zeros((1, 3), game.view_dtype)
+    players = game.spec.num_players
+    views = np.zeros((1, players), game.view_dtype)
     for states in replay(record):
         game.view(states, views)
-        for player in range(3):
+        for player in range(players):
             terrain = crop(views[0, player], "terrain")
             expected = "".join({FOG: ".", OBSTACLE: "o"}.get(kind, "v") for kind in terrain)
             if states[0]["status"][player] == 1:  # the dead see nothing that matters
                 assert next(shown) == expected
             else:
                 next(shown)
+
+
+@needs_browser
+def test_the_fog_in_the_browser_is_the_fog_of_the_engine(game, record, tmp_path):
+    assert_the_fog_is_the_engines(game, record, tmp_path)
+
+
+class Builder:
+    """A hunter that builds a city wherever it can pay for one."""
+
+    name = "builder"
+
+    def act(self, views, masks, memories, rng):
+        marches = load_policy("hunter").act(views, masks, memories, rng)
+        cells = views["owner"].shape[1]
+        builds = np.unpackbits(masks, axis=1, bitorder="little")[:, 8 * cells : 9 * cells]
+        return np.where(builds.any(1), 8 * cells + builds.argmax(1), marches).astype(np.int32)
+
+
+@needs_browser
+def test_a_built_city_is_fog_until_it_is_seen(tmp_path):
+    game = make_game("generals", height=9, width=9, ruleset="competition")
+    match = play_match(game, [Builder(), Builder()], num_games=4, seed=1, tick_limit=300, record=True)
+    record = max(match_records(game, match), key=lambda each: each.ticks)
+    assert any(states[0]["disguises"] for states in replay(record)), "nobody built out of sight"
+    assert_the_fog_is_the_engines(game, record, tmp_path)
 
 
 @needs_browser

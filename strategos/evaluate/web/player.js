@@ -19,17 +19,18 @@ class Replay {
     this.snapshots = [];
     this.army_history = [];
     this.land_history = [];
-    this.revealed = new Map();     // captured general's tile -> per team, the first frame it was seen as a city
+    this.revealed = new Map();     // tile that became a city -> per team, the first frame it was seen as one
     this.walkThrough();
   }
   owner(cell) { return (this.code[cell] & 31) - 1; }
   terrain(cell) { return this.code[cell] >> 5; }
   team(player) { return this.data.players[player].team; }
 
-  // One pass over the game: snapshots to seek from, the scoreboard, what each team has seen of fallen generals.
+  // One pass over the game: snapshots to seek from, the scoreboard, what each team has seen of new cities.
   walkThrough() {
-    const generals = [];
-    for (let cell = 0; cell < this.cells; cell++) if (this.terrain(cell) === GENERAL) generals.push(cell);
+    const open = [];               // fallen generals and built-up plains become cities
+    for (let cell = 0; cell < this.cells; cell++)
+      if (this.terrain(cell) !== CITY && this.terrain(cell) !== MOUNTAIN) open.push(cell);
     const teams = [...new Set(this.data.players.map((player) => player.team))];
     for (let frame = 0; frame <= this.last; frame++) {
       if (frame) this.apply(this.frame = frame);
@@ -41,8 +42,8 @@ class Replay {
       }
       this.army_history.push(army);
       this.land_history.push(land);
-      for (const cell of generals) {
-        if (this.terrain(cell) === GENERAL) continue;
+      for (const cell of open) {
+        if (this.terrain(cell) !== CITY) continue;
         if (!this.revealed.has(cell)) this.revealed.set(cell, new Map());
         for (const team of teams) if (!this.revealed.get(cell).has(team) && this.sees(team, cell))
           this.revealed.get(cell).set(team, frame);
@@ -77,7 +78,7 @@ class Replay {
       }
     return false;
   }
-  // In fog, mountains and cities are both obstacles; a fallen general stays hidden until it was seen as a city.
+  // In fog, mountains and cities are both obstacles; a new city stays hidden until it was seen.
   obstacleInFog(cell, team) {
     const terrain = this.terrain(cell);
     if (terrain === MOUNTAIN) return true;

@@ -129,14 +129,18 @@ def _play(replay: Replay) -> Iterator[tuple[np.record, list[int]]]:
         yield state, refused
 
 
-def write_table(replay: Replay, file: TextIO) -> None:
-    """Write the replay's table as CSV: a line per tick with a checksum of the board and the scoreboard."""
-    players = range(len(replay.usernames))
-    head = ["turn", "board_fnv1a", *(f"army{p}" for p in players), *(f"tiles{p}" for p in players), "deaths"]
-    file.write(",".join(head) + "\n")
-    for state, _ in _play(replay):
+def write_table(game: Replay | Iterable[tuple[int, np.record]], file: TextIO) -> None:
+    """Write a game's table as CSV: a line per tick with a checksum of the board and the scoreboard.
+
+    `game` is a replay, or the (tick, state) of every position in order, as `play_replay` yields them.
+    """
+    positions = play_replay(game) if isinstance(game, Replay) else game
+    for line, (turn, state) in enumerate(positions):
+        if line == 0:
+            columns = [f"{what}{seat}" for what in ("army", "tiles") for seat in range(len(state["status"]))]
+            file.write(",".join(["turn", "board_fnv1a", *columns, "deaths"]) + "\n")
         dead = sorted((order, player) for player, order in enumerate(state["death"]) if order)
-        row = [state["tick"], board_checksum(state), *state["army_total"], *state["land_total"]]
+        row = [turn, board_checksum(state), *state["army_total"], *state["land_total"]]
         row.append(" ".join(str(player) for _, player in dead))
         file.write(",".join(map(str, row)) + "\n")
 
