@@ -79,7 +79,8 @@ def draw(runs: list[Path], path: Path) -> None:
             label = bot if index == 0 else None
             axes.plot(minutes, [row[f"win/{bot}"] for row in rows], color=colour, label=label, alpha=0.8)
     axes.set(xlabel="minutes on 2 cores", ylabel="share of games won", ylim=(0, 1))
-    axes.set_title(f"quick preset, {len(runs)} seeds, 8x8, averaged weights")
+    seeds = ", ".join(run.name.rpartition("-")[2] for run in runs)
+    axes.set_title(f"quick preset, seed {seeds}, 8x8, averaged weights")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, loc="lower right")
     figure.savefig(path, dpi=120)

@@ -195,7 +195,7 @@ class PPO:
 
     `network` maps inputs to (logits, values). `executor` runs shards side by side; the caller gives it as
     many threads as it has cores and sets `torch.set_num_threads(1)`: two threads with half a minibatch
-    each are a quarter faster than one with two threads inside every operation.
+    each are a fifth faster than one with two threads inside every operation.
     """
 
     def __init__(
