@@ -35,14 +35,9 @@ def parse_options(description: str) -> Options:
 def machine() -> str:
     """The processor, its cores and the versions that matter, in one line."""
     from strategos.engine.pool import available_cores
+    from strategos.evaluate.machine import processor
 
-    model = platform.processor() or platform.machine()
-    try:
-        with open("/proc/cpuinfo") as file:
-            model = next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        pass
-    return f"{model}, {available_cores()} cores, Python {platform.python_version()}"
+    return f"{processor()}, {available_cores()} cores, Python {platform.python_version()}"
 
 
 def rates(work: Callable[[], float], repetitions: int) -> list[float]:

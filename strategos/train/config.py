@@ -272,11 +272,11 @@ def from_dict(
     for key, value in pairs:
         _set(tables, key, value)
     try:
-        return _build(TrainConfig, tables, "", where)
+        return _build(TrainConfig, tables, "", "")
     except ConfigError:
         raise
     except ValueError as error:
-        raise ConfigError(f"{where}{error}") from None
+        raise ConfigError(str(error)) from None
 
 
 def _parse_override(text: str) -> tuple[str, Any]:
