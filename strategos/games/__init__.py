@@ -12,6 +12,7 @@ from strategos.games.spec import Game, GameSpec
 use_keyed_cache()
 
 GAMES: dict[str, str] = {
+    "blob": "strategos.games.blob.game:Blob",
     "generals": "strategos.games.generals.game:Generals",
     "kuhn": "strategos.games.kuhn.game:Kuhn",
 }

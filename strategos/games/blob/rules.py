@@ -1,0 +1,235 @@
+"""The rules of Blob on one record, compiled; no Python objects, no allocation.
+
+Seats are numbered to the left. Hands are masks of 52 bits, so following suit, counting and drawing a
+card are a few machine instructions. The twin to read is `reference.py`.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+from strategos.games.bits import count_bits
+from strategos.games.blob.record import (
+    BID,
+    DECK,
+    MAX_CARDS,
+    NO_TRUMP,
+    NONE,
+    NUM_ACTIONS,
+    SUIT_MASK,
+    TRICKS_PLUS_BONUS,
+)
+from strategos.games.rng import below, draw
+
+_DECK_MASK = (1 << DECK) - 1
+_SIX_BITS = (1 << 6) - 1
+EXACT_BONUS = 10
+
+
+@njit(cache=True)
+def lowest_card(cards):
+    """The lowest card of a mask that holds one."""
+    return count_bits((cards & -cards) - 1)
+
+
+@njit(cache=True)
+def nth_card(cards, index):
+    """Card number `index` of a mask, the lowest first: six halvings, no unpredictable branch."""
+    place = 0
+    width = 32
+    while width:
+        low = count_bits(cards >> place & ((1 << width) - 1))
+        beyond = index >= low
+        index -= low * beyond
+        place += width * beyond
+        width >>= 1
+    return place
+
+
+@njit(cache=True)
+def begin_round(state):
+    """Deal `state.cards` cards to each seat; dealer and, unless it is turned up, trump are set."""
+    players, cards = state.players, state.cards
+    stock = _DECK_MASK
+    left = DECK
+    for seat in range(players):
+        hand = 0
+        for _ in range(cards):
+            card = nth_card(stock, below(state.key, state.draws, left))
+            state.draws += 1
+            left -= 1
+            stock ^= 1 << card
+            hand |= 1 << card
+        state.hand[seat] = hand
+    state.turned = NONE
+    if state.turned_up:
+        state.turned = nth_card(stock, below(state.key, state.draws, left))
+        state.draws += 1
+        state.trump = state.turned // 13
+    clear_table(state)
+
+
+@njit(cache=True)
+def clear_table(state):
+    """No bids, no plays; the seat left of the dealer is to bid."""
+    for seat in range(state.bids.shape[0]):
+        state.bids[seat] = NONE
+        state.tricks[seat] = 0
+        state.voids[seat] = 0
+    for place in range(state.num_plays):
+        state.plays[place] = NONE
+    for trick in range(MAX_CARDS):
+        state.leaders[trick] = NONE
+    state.num_bids = 0
+    state.num_plays = 0
+    state.turn = (state.dealer + 1) % state.players
+
+
+@njit(cache=True)
+def forbidden_bid(state):
+    """The bid that would bring the dealer's total to exactly the cards dealt; -1 where none is forbidden."""
+    if state.num_bids != state.players - 1:
+        return NONE
+    total = 0
+    for seat in range(state.players):
+        if seat != state.dealer:
+            total += int(state.bids[seat])
+    return int(state.cards) - total if total <= state.cards else NONE
+
+
+@njit(cache=True)
+def legal_bids(state):
+    """The bids that the seat to move may make, a bit each."""
+    bids = (1 << (int(state.cards) + 1)) - 1
+    forbidden = forbidden_bid(state)
+    if forbidden >= 0:
+        bids &= ~(1 << forbidden)
+    return bids
+
+
+@njit(cache=True)
+def legal_cards(state):
+    """The cards that the seat to move may play, as a mask."""
+    hand = int(state.hand[state.turn])
+    place = state.num_plays % state.players
+    if place:
+        led = int(state.plays[state.num_plays - place]) // 13
+        following = hand & (SUIT_MASK << (led * 13))
+        if following:
+            return following
+    return hand
+
+
+@njit(cache=True)
+def trick_winner(state, first):
+    """The place, from 0, of the card that wins the full trick beginning at play number `first`."""
+    best, winner = state.plays[first], 0
+    for place in range(1, state.players):
+        card = state.plays[first + place]
+        suit, best_suit = card // 13, best // 13
+        if (suit == best_suit and card > best) or (suit != best_suit and suit == state.trump):
+            best, winner = card, place
+    return winner
+
+
+@njit(cache=True)
+def round_score(state, seat):
+    """Points of one seat for the round that has just ended."""
+    exact = state.tricks[seat] == state.bids[seat]
+    if state.scoring == TRICKS_PLUS_BONUS:
+        return state.tricks[seat] + EXACT_BONUS * exact
+    return (EXACT_BONUS + state.bids[seat]) * exact
+
+
+@njit(cache=True)
+def cards_of_round(largest, players, number):
+    """Cards dealt in round `number` of a whole game: C to 2, then 1 for each seat, then 2 to C."""
+    if number < largest - 1:
+        return largest - number
+    if number < largest - 1 + players:
+        return 1
+    return number - (largest + players - 1) + 2
+
+
+@njit(cache=True)
+def end_round(state):
+    """Count the scores; deal the next round, or end the game."""
+    for seat in range(state.players):
+        points = round_score(state, seat)
+        state.last_scores[seat] = points
+        state.scores[seat] += points
+    if state.round + 1 >= state.rounds:
+        state.over = 1
+        state.turn = NONE
+        return
+    state.round += 1
+    state.cards = cards_of_round(state.largest, state.players, state.round)
+    state.trump = state.round % (NO_TRUMP + 1)
+    state.dealer = (state.dealer + 1) % state.players
+    begin_round(state)
+
+
+@njit(cache=True)
+def play_card(state, card):
+    """Play a legal card."""
+    seat, players = state.turn, state.players
+    place = state.num_plays % players
+    if place == 0:
+        state.leaders[state.num_plays // players] = seat
+    else:
+        led = int(state.plays[state.num_plays - place]) // 13
+        if card // 13 != led:
+            state.voids[seat] |= 1 << led
+    state.hand[seat] ^= 1 << card
+    state.plays[state.num_plays] = card
+    state.num_plays += 1
+    if place < players - 1:
+        state.turn = (seat + 1) % players
+        return
+    first = state.num_plays - players
+    winner = (state.leaders[first // players] + trick_winner(state, first)) % players
+    state.tricks[winner] += 1
+    state.turn = winner
+    if state.num_plays == players * state.cards:
+        end_round(state)
+
+
+@njit(cache=True)
+def is_legal(state, action):
+    """Whether the seat to move may play `action`, any integer."""
+    if state.num_bids < state.players:
+        return BID <= action < NUM_ACTIONS and (legal_bids(state) >> (action - BID)) & 1 == 1
+    return 0 <= action < DECK and (legal_cards(state) >> action) & 1 == 1
+
+
+@njit(cache=True)
+def lowest_action(state):
+    """The legal action with the lowest id: what an illegal one is played as."""
+    if state.num_bids < state.players:
+        return BID + lowest_card(legal_bids(state))
+    return lowest_card(legal_cards(state))
+
+
+@njit(cache=True)
+def play_action(state, action):
+    """Play a legal bid or card of the seat to move."""
+    state.tick += 1
+    if state.num_bids < state.players:
+        state.bids[state.turn] = action - BID
+        state.num_bids += 1
+        state.turn = (state.turn + 1) % state.players
+    else:
+        play_card(state, action)
+
+
+@njit(cache=True)
+def random_action(state):
+    """A uniformly random legal action from the game's own stream."""
+    bidding = state.num_bids < state.players
+    choices = legal_bids(state) if bidding else legal_cards(state)
+    count = count_bits(choices)
+    index = 0
+    if count > 1:
+        index = (draw(state.key, state.draws) * count) >> 32
+        state.draws += 1
+    return nth_card(choices, index) + BID * bidding
