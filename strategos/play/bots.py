@@ -1,4 +1,4 @@
-"""The scripted opponents that agents are measured against: random, expander and hunter.
+"""The scripted opponents that agents are measured against, by name.
 
 They see views, masks and memories like any policy. The kernels take single fields as `[B, ...]`
 arrays and not records, so that one compilation serves every board size and player count.
@@ -12,8 +12,9 @@ import numpy as np
 from numba import njit
 
 from strategos.games.rng import below
+from strategos.play.blob_bots import HeuristicBot
 from strategos.play.hunter import HunterBot
-from strategos.play.policy import Policy
+from strategos.play.policy import Policy, check_plays
 
 _OTHER, _NEUTRAL, _ENEMY = range(3)
 
@@ -48,7 +49,8 @@ class ExpanderBot:
     def act(
         self, views: np.ndarray, masks: np.ndarray, memories: np.ndarray | None, rng: np.random.Generator
     ) -> np.ndarray:
-        """Choose actions [B] int32; see `Policy.act`. Generals only."""
+        """Choose actions [B] int32; see `Policy.act`. `ValueError` for the views of another game."""
+        check_plays(self.name, "generals", views, "army")
         actions = np.empty(len(views), np.int32)
         _expander_actions(
             views["army"],
@@ -63,7 +65,12 @@ class ExpanderBot:
         return actions
 
 
-BOTS: dict[str, Callable[[], Policy]] = {"random": RandomBot, "expander": ExpanderBot, "hunter": HunterBot}
+BOTS: dict[str, Callable[[], Policy]] = {
+    "random": RandomBot,  # any game
+    "expander": ExpanderBot,
+    "hunter": HunterBot,
+    "heuristic": HeuristicBot,
+}
 """Name of each bot, and what makes one."""
 
 

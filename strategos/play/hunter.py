@@ -28,6 +28,7 @@ from strategos.play.ground import (
     step_of,
     survey,
 )
+from strategos.play.policy import check_plays
 
 DEFENCE_REACH = 8
 """Enemy stacks within this many steps of the own general are watched."""
@@ -45,7 +46,8 @@ class HunterBot:
     def act(
         self, views: np.ndarray, masks: np.ndarray, memories: np.ndarray | None, rng: np.random.Generator
     ) -> np.ndarray:
-        """Choose actions [B] int32; see `Policy.act`. `ValueError` without memories."""
+        """Choose actions [B] int32; see `Policy.act`. `ValueError` without memories and for another game."""
+        check_plays(self.name, "generals", views, "army")
         if memories is None:
             raise ValueError("the hunter needs the memories of its seat; run the engine with memories")
         actions = np.empty(len(views), np.int32)

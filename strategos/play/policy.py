@@ -27,3 +27,12 @@ class Policy(Protocol):
         A seat that has nothing to decide (an empty mask) is answered with 0.
         """
         ...
+
+
+def check_plays(bot: str, game: str, views: np.ndarray, field: str) -> None:
+    """Refuse `views` that are not those of the one `game` that a bot knows, told by a `field` of its views.
+
+    `ValueError` that says what the bot plays.
+    """
+    if field not in (views.dtype.names or ()):
+        raise ValueError(f"{bot} plays {game} and no other game; take a bot of this game, or random")

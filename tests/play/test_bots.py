@@ -17,6 +17,8 @@ GAMES = {
     "builds": Generals(8, 8, 2, ruleset="competition"),
 }
 
+GENERALS_BOTS = ("random", "expander", "hunter")
+
 
 def unpacked(masks, num_actions):
     return np.unpackbits(masks, axis=-1, count=num_actions, bitorder="little")
@@ -62,7 +64,7 @@ def test_never_an_illegal_action_and_no_idle_seat(name):
     rng = np.random.default_rng(0)
     actions = np.zeros((6, game.players), np.int32)
     seen = batch.observation
-    bots = [make() for make in BOTS.values()]
+    bots = [BOTS[name]() for name in GENERALS_BOTS]
     for tick in range(320):
         batch.random_actions(actions)
         for seat in range(game.players):
@@ -79,7 +81,7 @@ def test_never_an_illegal_action_and_no_idle_seat(name):
         assert not batch.illegal.any()
 
 
-@pytest.mark.parametrize("name", BOTS)
+@pytest.mark.parametrize("name", GENERALS_BOTS)
 def test_a_row_is_answered_alike_alone_and_in_any_batch(name):
     game = GAMES["mixed sizes"]
     batch = Batch(game, 40, seed=8)
@@ -216,6 +218,15 @@ def test_hunter_needs_memories():
     views, masks = view_of([[2, 0]], ["A."], 1, 2)
     with pytest.raises(ValueError, match="needs the memories"):
         HunterBot().act(views, masks, None, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("name", ["expander", "hunter"])
+def test_a_bot_of_generals_refuses_cards(name):
+    batch = Batch(Kuhn(), 1, seed=1)
+    batch.reset()
+    seen = batch.observation
+    with pytest.raises(ValueError, match=f"{name} plays generals and no other game; take a bot of this game"):
+        BOTS[name]().act(seen.views[:, 0], seen.masks[:, 0], None, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(("rival", "at_least"), [("random", 0.97), ("expander", 0.93)])
