@@ -94,6 +94,13 @@ class Game(Protocol):
         """`random_actions`, then `step`; what was played stands in `actions`."""
         ...
 
+    def playout(self, states: np.ndarray, limit: int) -> None:
+        """Play uniformly random legal actions to each game's end, or for at most `limit` ticks.
+
+        The same games as calls of `play_randomly` would play.
+        """
+        ...
+
     def over(self, states: np.ndarray) -> np.ndarray:
         """Which games [B] the rules have ended, bool."""
         ...

@@ -94,11 +94,26 @@ def random_actions(states, num_actions, actions, before):
 
 
 @njit(nogil=True, cache=True)
+def _play_tick(state, num_actions, actions, illegal, before, work):
+    """One tick of one game: `actions` and `illegal` [P] are written, then played."""
+    for player in range(actions.shape[0]):
+        actions[player] = random_action(state, player, num_actions, before)
+        illegal[player] = 0
+    step(state, actions, illegal, work)
+
+
+@njit(nogil=True, cache=True)
 def play_randomly(states, num_actions, actions, illegal, before, work):
     """`random_actions` and a step in one pass, so that each game is brought into the cache once."""
     for game in range(states.shape[0]):
-        state = states[game]
-        for player in range(actions.shape[1]):
-            actions[game, player] = random_action(state, player, num_actions, before)
-            illegal[game, player] = 0
-        step(state, actions[game], illegal[game], work)
+        _play_tick(states[game], num_actions, actions[game], illegal[game], before, work)
+
+
+@njit(nogil=True, cache=True)
+def playout(states, limit, num_actions, actions, illegal, before, work):
+    """Play every game on to its end, or for `limit` ticks; `actions` and `illegal` [P] are working memory."""
+    for game in range(states.shape[0]):
+        for _ in range(limit):
+            if states[game].over:
+                break
+            _play_tick(states[game], num_actions, actions, illegal, before, work)

@@ -27,6 +27,8 @@ class _Workspace:
     rows: np.ndarray
     counts: np.ndarray
     tick: np.ndarray
+    actions: np.ndarray
+    illegal: np.ndarray
 
 
 class Generals:
@@ -144,6 +146,11 @@ class Generals:
         work = self._workspace()
         chance.play_randomly(states, self.num_actions, actions, illegal, work.counts, work.tick)
 
+    def playout(self, states: np.ndarray, limit: int) -> None:
+        """Play randomly to the end, or for at most `limit` ticks; see `Game.playout`."""
+        work = self._workspace()
+        chance.playout(states, limit, self.num_actions, work.actions, work.illegal, work.counts, work.tick)
+
     def over(self, states: np.ndarray) -> np.ndarray:
         """Which games [B] the rules have ended, bool."""
         return states["over"] != 0
@@ -175,6 +182,8 @@ class Generals:
                 rows=view.scratch(self.height, self.width),
                 counts=np.zeros((self.cells + 31) // 32, dtype=np.int64),
                 tick=np.zeros((3, MAX_PLAYERS), dtype=np.int64),
+                actions=np.zeros(self.players, dtype=np.int32),
+                illegal=np.zeros(self.players, dtype=np.uint8),
             )
             self._local.work = work
         return work

@@ -148,6 +148,12 @@ class Kuhn:
         _random_actions(states, actions)
         _step(states, actions, illegal)
 
+    def playout(self, states: np.ndarray, limit: int) -> None:
+        """Play randomly to the end, or at most `limit` moves; see `Game.playout`."""
+        actions, illegal = np.zeros((len(states), 2), np.int32), np.zeros((len(states), 2), np.uint8)
+        for _ in range(min(limit, self.spec.max_ticks)):
+            self.play_randomly(states, actions, illegal)
+
     def over(self, states: np.ndarray) -> np.ndarray:
         """Which games [B] have ended, bool."""
         return states["over"] != 0
