@@ -1,9 +1,9 @@
-"""Search trees as arrays: selection, expansion and backup for many trees in lock step, compiled.
+"""Search trees as arrays: nodes, edges, expansion, a new root; compiled.
 
-A tree keeps statistics and no states: a simulation walks a state down from the root, so one tree can
-be visited by different worlds (information sets). Every value is a vector over players; an edge belongs to
-one player's action and counts that player's own value. Where all players act at once, each has edges of their own at a node
-(decoupled selection) and the child is found by the joint action. Knows no game: states are rows of words.
+A tree keeps statistics and no states: a simulation walks a state down from the root (`walk.py`), so one
+tree can be visited by different worlds (information sets). Every value is a vector over players; an edge
+belongs to one player's action and counts that player's own value. Where all players act at once, each has
+edges of their own at a node, and the child is found by the joint action. Knows no game.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def clear(trees, rows):
 
 
 @njit(cache=True)
-def _add_edge(trees, tree, node, slot, action, prior):
+def add_edge(trees, tree, node, slot, action, prior):
     """A new edge at the head of its list."""
     edge = trees.num_edges[tree]
     trees.num_edges[tree] = edge + 1
@@ -199,7 +199,7 @@ def _expand_player(trees, tree, node, slot, mask, logits):
                 if mask[place] >> bit & 1:
                     action = 8 * place + bit
                     weight = 1.0 if uniform else np.exp(np.float64(logits[action]) - highest)
-                    _add_edge(trees, tree, node, slot, action, weight / total)
+                    add_edge(trees, tree, node, slot, action, weight / total)
 
 
 @njit(nogil=True, cache=True)
@@ -241,167 +241,6 @@ def expand(trees, rows, masks, logits, values, depth, path_nodes, path_actions, 
                     _expand_player(trees, tree, node, 0, masks[index, seat], logits[index, 0])
 
 
-@njit(cache=True)
-def _best_edge(trees, tree, node, slot, seat, c_puct):
-    """PUCT: mean value, plus the prior times the square root of the node's visits over the edge's own.
-
-    An action that was never tried is worth what the node is.
-    """
-    node_value = trees.totals[tree, node, seat] / trees.visits[tree, node]
-    root = np.sqrt(np.float64(trees.visits[tree, node]))
-    best, best_score = NONE, -np.inf
-    edge = trees.first_edge[tree, node, slot]
-    while edge != NONE:
-        visits = trees.edge_visits[tree, edge]
-        value = trees.edge_total[tree, edge] / visits if visits else node_value
-        score = value + c_puct * trees.edge_prior[tree, edge] * root / (1 + visits)
-        if score > best_score:
-            best, best_score = edge, score
-        edge = trees.edge_next[tree, edge]
-    return best
-
-
-@njit(cache=True)
-def _best_edge_of_set(trees, tree, node, slot, seat, mask, c_puct):
-    """PUCT among the actions that are legal in this world; others of the information set wait.
-
-    An edge is measured by the visits in which it could be chosen (Cowling, Powley, Whitehouse 2012, SO-ISMCTS). An
-    action that no world before had gets a uniform prior.
-    """
-    legal, known, share = count_legal(mask), 0, 0.0
-    edge = trees.first_edge[tree, node, slot]
-    while edge != NONE:
-        if is_set(mask, trees.edge_action[tree, edge]):
-            known += 1
-        edge = trees.edge_next[tree, edge]
-    if known < legal:
-        for place in range(mask.shape[0]):
-            for bit in range(8):
-                if mask[place] >> bit & 1 and find_edge(trees, tree, node, slot, 8 * place + bit) == NONE:
-                    _add_edge(trees, tree, node, slot, 8 * place + bit, 1.0 / legal)
-    edge = trees.first_edge[tree, node, slot]
-    while edge != NONE:
-        if is_set(mask, trees.edge_action[tree, edge]):
-            share += trees.edge_prior[tree, edge]
-            trees.edge_seen[tree, edge] += 1
-        edge = trees.edge_next[tree, edge]
-    node_value = trees.totals[tree, node, seat] / trees.visits[tree, node]
-    best, best_score = NONE, -np.inf
-    edge = trees.first_edge[tree, node, slot]
-    while edge != NONE:
-        if is_set(mask, trees.edge_action[tree, edge]):
-            visits = trees.edge_visits[tree, edge]
-            value = trees.edge_total[tree, edge] / visits if visits else node_value
-            root = np.sqrt(np.float64(trees.edge_seen[tree, edge]))
-            score = value + c_puct * trees.edge_prior[tree, edge] / share * root / (1 + visits)
-            if score > best_score:
-                best, best_score = edge, score
-        edge = trees.edge_next[tree, edge]
-    return best
-
-
-@njit(nogil=True, cache=True)
-def select(
-    trees, rows, nodes, depth, root_choice, masks, c_puct, path_nodes, path_actions, path_edges, actions
-):
-    """Choose at `nodes` [T] for the trees `rows` [n]; `actions` [n, P] is what to play.
-
-    `root_choice` [T, slots] fixes actions at the root where it is not -1. `masks` [n, P, mask_bytes] where worlds
-    change between simulations, else of length 0. `nodes` become the children, -1 where there is none yet.
-    """
-    slots = trees.first_edge.shape[2]
-    for index in range(rows.shape[0]):
-        tree = rows[index]
-        node, step = nodes[tree], depth[tree]
-        path_nodes[tree, step] = node
-        actions[index, :] = 0
-        for slot in range(slots):
-            seat = slot if slots > 1 else int(trees.mover[tree, node])
-            edge = NONE
-            if node == 0 and root_choice[tree, slot] != NONE:
-                edge = find_edge(trees, tree, 0, slot, root_choice[tree, slot])
-            elif masks.shape[0]:
-                edge = _best_edge_of_set(trees, tree, node, slot, seat, masks[index, seat], c_puct)
-            else:
-                edge = _best_edge(trees, tree, node, slot, seat, c_puct)
-            path_edges[tree, step, slot] = edge
-            action = trees.edge_action[tree, edge] if edge != NONE else 0
-            path_actions[tree, step, slot] = action
-            actions[index, seat] = action
-            if slots == 1:
-                nodes[tree] = trees.edge_child[tree, edge]
-        if slots > 1:
-            nodes[tree] = find_joint(trees, tree, node, path_actions[tree, step])
-        depth[tree] = step + 1
-
-
-@njit(cache=True)
-def _copy(source, target):
-    for word in range(source.shape[0]):
-        target[word] = source[word]
-
-
-@njit(nogil=True, cache=True)
-def settle(rows, walk, over, nodes, depth, limit, leaf_rows, leaves, end_rows, ends, known_rows):
-    """Sort the walkers after a step: new leaves, ends of the game, known nodes at the depth limit, the rest.
-
-    Each kind is written from the beginning of the arrays given for it; the rest move to the front of `rows` and
-    `walk`. Returns how many walk on, and how many there are of each kind.
-    """
-    walking, new, ended, known = 0, 0, 0, 0
-    for index in range(rows.shape[0]):
-        tree = rows[index]
-        if over[index]:
-            end_rows[ended] = tree
-            _copy(walk[index], ends[ended])
-            ended += 1
-        elif nodes[tree] == NONE:
-            leaf_rows[new] = tree
-            _copy(walk[index], leaves[new])
-            new += 1
-        elif limit and depth[tree] >= limit:
-            known_rows[known] = tree
-            known += 1
-        else:
-            rows[walking] = tree
-            if walking != index:
-                _copy(walk[index], walk[walking])
-            walking += 1
-    return walking, new, ended, known
-
-
-@njit(nogil=True, cache=True)
-def backup(trees, rows, values, depth, path_nodes, path_edges):
-    """Add `values` [n, P] to every node and edge on the way of the trees `rows` [n]."""
-    slots, players = trees.first_edge.shape[2], trees.totals.shape[2]
-    for index in range(rows.shape[0]):
-        tree = rows[index]
-        for step in range(depth[tree]):
-            node = path_nodes[tree, step]
-            trees.visits[tree, node] += 1
-            for player in range(players):
-                trees.totals[tree, node, player] += values[index, player]
-            for slot in range(slots):
-                edge = path_edges[tree, step, slot]
-                if edge != NONE:
-                    seat = slot if slots > 1 else int(trees.mover[tree, node])
-                    trees.edge_visits[tree, edge] += 1
-                    trees.edge_total[tree, edge] += values[index, seat]
-
-
-@njit(nogil=True, cache=True)
-def backup_known(trees, rows, nodes, depth, path_nodes, path_edges):
-    """`backup` of the stored evaluation of `nodes` [T], which the trees `rows` have come to again."""
-    values = np.empty((1, trees.totals.shape[2]), np.float32)
-    for index in range(rows.shape[0]):
-        tree = rows[index]
-        values[0, :] = trees.evaluation[tree, nodes[tree]]
-        backup(trees, rows[index : index + 1], values, depth, path_nodes, path_edges)
-        trees.visits[tree, nodes[tree]] += 1
-        for player in range(values.shape[1]):
-            trees.totals[tree, nodes[tree], player] += values[0, player]
-
-
 @njit(nogil=True, cache=True)
 def root_statistics(trees, worlds, players, visits, totals):
     """Add up the root edges of the asking `players` [G] over the trees of each group.
@@ -423,7 +262,7 @@ def root_statistics(trees, worlds, players, visits, totals):
 
 @njit(nogil=True, cache=True)
 def root_priors(trees, worlds, players, priors):
-    """Fill `priors` [G, num_actions] with the asking players' root priors, the mean over the group's trees."""
+    """Fill `priors` [G, num_actions] with the asking players' root priors, the mean over their trees."""
     slots = trees.first_edge.shape[2]
     for group in range(players.shape[0]):
         slot = players[group] if slots > 1 else 0
@@ -436,7 +275,7 @@ def root_priors(trees, worlds, players, priors):
 
 @njit(nogil=True, cache=True)
 def reroot(trees, tree, actions):
-    """Make the child under `actions` [slots] the root and drop the rest; False where there is no such child."""
+    """Make the child under `actions` [slots] the root and drop the rest; False where there is none."""
     slots = trees.first_edge.shape[2]
     if trees.num_nodes[tree] == 0:
         return False

@@ -1,11 +1,8 @@
-"""How the root of a search decides: Gumbel with sequential halving, PUCT with noise, regret matching.
+"""The arithmetic of the root's rules, compiled.
 
-A decision is made for the player who is asked, who does not know which of the sampled worlds is true:
-what is chosen and learned at the root is shared by the trees of all worlds of a group.
-
-Sources: Danihelka et al. 2022, *Policy improvement by planning with Gumbel* (sequential halving, completed values);
-Silver et al. 2018 (PUCT, Dirichlet noise); Lanctot, Lisy, Winands 2013, *Monte Carlo tree search in simultaneous
-move games* (regret matching).
+Sources: Danihelka et al. 2022, *Policy improvement by planning with Gumbel* (sequential halving, completed
+values); Silver et al. 2018, *A general reinforcement learning algorithm* (noise); Lanctot, Lisy, Winands
+2013, *Monte Carlo tree search in simultaneous move games* (regret matching).
 """
 
 from __future__ import annotations
@@ -16,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from strategos.games.rng import derive, draw
-from strategos.play.tree import NONE, find_edge, find_joint
+from strategos.play.search.tree import NONE, find_edge, find_joint
 
 _UNIT = 1.0 / 4294967296.0
 EXPLORE = 0.1
@@ -55,7 +52,7 @@ def gumbel_noise(keys, scale, noise):
 
 @njit(nogil=True, cache=True)
 def completed_values(logits, visits, totals, root_value, completed):
-    """Values of all legal actions of one root: the mean where tried, else a mix of the root's value and theirs.
+    """Values of a root's legal actions: the mean where tried, else a mix of the root's value and theirs.
 
     `logits` [A] (-inf where illegal); fills `completed` [A]. Appendix D of Danihelka et al.
     """
@@ -148,7 +145,7 @@ def set_root_priors(trees, worlds, players, priors):
 
 @njit(cache=True)
 def _match_regrets(trees, tree, slot, regrets, explore, strategy):
-    """Write a player's current strategy over the root edges, in the order of their list; how many there are."""
+    """Write a player's current strategy over the root edges, in their order; how many there are."""
     count, total = 0, 0.0
     edge = trees.first_edge[tree, 0, slot]
     while edge != NONE:
@@ -165,7 +162,7 @@ def _match_regrets(trees, tree, slot, regrets, explore, strategy):
 
 @njit(nogil=True, cache=True)
 def regret_choose(trees, worlds, players, keys, simulation, regrets, averages, root_choice):
-    """Draw every player's root action from regret matching, and add the asking player's strategy to `averages`.
+    """Draw every player's root action by regret matching; add the asking player's strategy to `averages`.
 
     `regrets` [T, P, A] float64; the asking player's are those of the first tree of the group, for all worlds.
     `averages` [G, A] float64. Writes `root_choice` [T, P].
