@@ -45,16 +45,18 @@ class Search:
         """
         self._take(worlds, players, fresh)
         self.keys = np.ascontiguousarray(keys, np.int64)
+        self._streams = np.repeat(self.keys, self.config.worlds) + np.tile(
+            np.arange(self.config.worlds) << 32, len(self.keys)
+        )
         self._expand_roots(fresh)
         logits = self._root_logits()
         rule = RULES[self.config.root](self, logits)
-        terminals = np.zeros(len(self.rows), np.int32)
-        before = self.trees.num_nodes[: len(self.rows)].copy()
+        leaves, terminals = np.zeros(len(self.rows), np.int32), np.zeros(len(self.rows), np.int32)
         for simulation in range(self.config.simulations):
             rule.choose(simulation)
-            self._simulate(simulation, terminals)
+            self._simulate(simulation, leaves, terminals)
             rule.learn()
-        return self._result(rule, logits, self.trees.num_nodes[: len(self.rows)] - before, terminals)
+        return self._result(rule, logits, leaves, terminals)
 
     def advance(self, actions: np.ndarray) -> np.ndarray:
         """Follow what was really played, `actions` [G, P], in all worlds: which trees [G, W] are still good.
@@ -193,7 +195,7 @@ class Search:
             self._widest = widest
         self._make_room()
 
-    def _simulate(self, simulation: int, terminals: np.ndarray) -> None:
+    def _simulate(self, simulation: int, leaves: np.ndarray, terminals: np.ndarray) -> None:
         """One simulation in every tree."""
         config, game = self.config, self.game
         walking = len(self.rows)
@@ -202,8 +204,7 @@ class Search:
         self._walkers[:walking] = self.rows
         self._at[:] = 0
         self._depth[:] = 0
-        if config.information_set:
-            self._make_room()
+        self._make_room()
         new = ended = known = 0
         while walking:
             rows, states = self._walkers[:walking], self._walk[:walking]
@@ -220,6 +221,7 @@ class Search:
                 self._depth,
                 self.root_choice,
                 masks,
+                self._streams,
                 config.c_puct,
                 self._path_nodes,
                 self._path_actions,
@@ -245,12 +247,15 @@ class Search:
             rows, returns = self._end_rows[:ended], self._returns[:ended]
             game.returns(self._ends[:ended], returns)
             walk.backup(self.trees, rows, returns, self._depth, self._path_nodes, self._path_edges)
+            if self.slots > 1:
+                walk.keep_ends(self.trees, rows, returns, self._depth, self._path_nodes, self._path_actions)
             terminals[rows] += 1
         if known:
             rows = self._known_rows[:known]
             walk.backup_known(self.trees, rows, self._at, self._depth, self._path_nodes, self._path_edges)
         if new:
             self._expand(self._leaf_rows[:new], self._leaves[:new])
+            leaves[self._leaf_rows[:new]] += 1
 
     def _root_logits(self) -> np.ndarray:
         """Log-priors [G, A] of the asking players' root actions, the mean over worlds; -inf where illegal."""

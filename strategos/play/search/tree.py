@@ -202,6 +202,34 @@ def _expand_player(trees, tree, node, slot, mask, logits):
                     add_edge(trees, tree, node, slot, action, weight / total)
 
 
+@njit(cache=True)
+def add_node(trees, tree, values):
+    """A new node without edges, whose evaluation `values` [P] is its first visit."""
+    node = trees.num_nodes[tree]
+    trees.num_nodes[tree] = node + 1
+    trees.visits[tree, node] = 1
+    trees.parent[tree, node] = NONE
+    trees.mover[tree, node] = NONE
+    for player in range(values.shape[0]):
+        trees.totals[tree, node, player] = values[player]
+        trees.evaluation[tree, node, player] = values[player]
+    for slot in range(trees.first_edge.shape[2]):
+        trees.first_edge[tree, node, slot] = NONE
+    return node
+
+
+@njit(cache=True)
+def link(trees, tree, node, parent, actions, edge):
+    """Make `node` the child of `parent` under `actions` [slots], by `edge` where one player moves."""
+    trees.parent[tree, node] = parent
+    for slot in range(actions.shape[0]):
+        trees.arrived[tree, node, slot] = actions[slot]
+    if actions.shape[0] == 1:
+        trees.edge_child[tree, edge] = node
+    else:
+        _add_joint(trees, tree, parent, actions, node)
+
+
 @njit(nogil=True, cache=True)
 def expand(trees, rows, masks, logits, values, depth, path_nodes, path_actions, path_edges):
     """Add a node for the state that each tree of `rows` [n] has walked to, and count its evaluation.
@@ -211,27 +239,12 @@ def expand(trees, rows, masks, logits, values, depth, path_nodes, path_actions, 
     slots, players = trees.first_edge.shape[2], trees.totals.shape[2]
     for index in range(rows.shape[0]):
         tree = rows[index]
-        node = trees.num_nodes[tree]
-        trees.num_nodes[tree] = node + 1
-        trees.visits[tree, node] = 1
-        for player in range(players):
-            trees.totals[tree, node, player] = values[index, player]
-            trees.evaluation[tree, node, player] = values[index, player]
-        trees.parent[tree, node] = NONE
-        steps = depth[tree]
-        if steps:
-            parent = path_nodes[tree, steps - 1]
-            trees.parent[tree, node] = parent
-            for slot in range(slots):
-                trees.arrived[tree, node, slot] = path_actions[tree, steps - 1, slot]
-            if slots == 1:
-                trees.edge_child[tree, path_edges[tree, steps - 1, 0]] = node
-            else:
-                _add_joint(trees, tree, parent, path_actions[tree, steps - 1], node)
-        for slot in range(slots):
-            trees.first_edge[tree, node, slot] = NONE
+        node = add_node(trees, tree, values[index])
+        last = depth[tree] - 1
+        if last >= 0:
+            edge = path_edges[tree, last, 0]
+            link(trees, tree, node, path_nodes[tree, last], path_actions[tree, last], edge)
         if slots > 1:
-            trees.mover[tree, node] = NONE
             for seat in range(players):
                 _expand_player(trees, tree, node, seat, masks[index, seat], logits[index, seat])
         else:

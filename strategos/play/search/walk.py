@@ -9,15 +9,29 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from strategos.play.search.tree import NONE, add_edge, count_legal, find_edge, find_joint, is_set
+from strategos.games.rng import draw
+from strategos.play.search.tree import (
+    NONE,
+    add_edge,
+    add_node,
+    count_legal,
+    find_edge,
+    find_joint,
+    is_set,
+    link,
+)
+
+_UNIT = 1.0 / 4294967296.0
 
 
 @njit(cache=True)
-def _best_edge(trees, tree, node, slot, seat, c_puct):
+def _best_edge(trees, tree, node, slot, seat, c_puct, key):
     """PUCT: mean value, plus the prior times the square root of the node's visits over the edge's own.
 
-    An action that was never tried is worth what the node is.
+    An action that was never tried is worth what the node is. Where all act at once, chance stretches the
+    second part by a half to one and a half: players who explore in step always meet in the same actions.
     """
+    apart = trees.first_edge.shape[2] > 1
     node_value = trees.totals[tree, node, seat] / trees.visits[tree, node]
     root = np.sqrt(np.float64(trees.visits[tree, node]))
     best, best_score = NONE, -np.inf
@@ -25,9 +39,11 @@ def _best_edge(trees, tree, node, slot, seat, c_puct):
     while edge != NONE:
         visits = trees.edge_visits[tree, edge]
         value = trees.edge_total[tree, edge] / visits if visits else node_value
-        score = value + c_puct * trees.edge_prior[tree, edge] * root / (1 + visits)
-        if score > best_score:
-            best, best_score = edge, score
+        explore = c_puct * trees.edge_prior[tree, edge] * root / (1 + visits)
+        if apart:
+            explore *= 0.5 + draw(key + node, edge + (trees.visits[tree, node] << 24)) * _UNIT
+        if value + explore > best_score:
+            best, best_score = edge, value + explore
         edge = trees.edge_next[tree, edge]
     return best
 
@@ -73,13 +89,13 @@ def _best_edge_of_set(trees, tree, node, slot, seat, mask, c_puct):
 
 @njit(nogil=True, cache=True)
 def select(
-    trees, rows, nodes, depth, root_choice, masks, c_puct, path_nodes, path_actions, path_edges, actions
+    trees, rows, nodes, depth, root_choice, masks, keys, c_puct, path_nodes, path_actions, path_edges, actions
 ):
     """Choose at `nodes` [T] for the trees `rows` [n]; `actions` [n, P] is what to play.
 
     `root_choice` [T, slots] fixes actions at the root where it is not -1. `masks` [n, P, mask_bytes] where
     worlds change between simulations, else of length 0. `nodes` become the children, -1 where there is none
-    yet.
+    yet. `keys` [T] are random streams.
     """
     slots = trees.first_edge.shape[2]
     for index in range(rows.shape[0]):
@@ -95,7 +111,7 @@ def select(
             elif masks.shape[0]:
                 edge = _best_edge_of_set(trees, tree, node, slot, seat, masks[index, seat], c_puct)
             else:
-                edge = _best_edge(trees, tree, node, slot, seat, c_puct)
+                edge = _best_edge(trees, tree, node, slot, seat, c_puct, keys[tree])
             path_edges[tree, step, slot] = edge
             action = trees.edge_action[tree, edge] if edge != NONE else 0
             path_actions[tree, step, slot] = action
@@ -159,6 +175,23 @@ def backup(trees, rows, values, depth, path_nodes, path_edges):
                     seat = slot if slots > 1 else int(trees.mover[tree, node])
                     trees.edge_visits[tree, edge] += 1
                     trees.edge_total[tree, edge] += values[index, seat]
+
+
+@njit(nogil=True, cache=True)
+def keep_ends(trees, rows, values, depth, path_nodes, path_actions):
+    """Where all act at once, give the ends of the game nodes too: regrets need the worth of joint actions."""
+    for index in range(rows.shape[0]):
+        tree = rows[index]
+        step = depth[tree] - 1
+        parent = path_nodes[tree, step]
+        node = find_joint(trees, tree, parent, path_actions[tree, step])
+        if node == NONE:
+            node = add_node(trees, tree, values[index])
+            link(trees, tree, node, parent, path_actions[tree, step], NONE)
+        else:
+            trees.visits[tree, node] += 1
+            for player in range(values.shape[1]):
+                trees.totals[tree, node, player] += values[index, player]
 
 
 @njit(nogil=True, cache=True)
