@@ -1,7 +1,7 @@
 """A network that plays: observations encoded, a batched forward pass, a masked draw.
 
 Also builds networks from the plain data that a checkpoint carries, so that playing needs nothing from
-training. This is the only room below learning that loads torch.
+training.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from strategos.engine.planes import PLANES, planes
 from strategos.games.spec import GameSpec
+from strategos.nets.cards import CardNet, CardNetConfig, encode_cards
 from strategos.nets.choice import sample_packed
 from strategos.nets.grid import GridNet, GridNetConfig
 from strategos.nets.mlp import MLP, MLPConfig
@@ -35,9 +36,11 @@ def kuhn_features(views: np.ndarray, masks: np.ndarray, memories: np.ndarray | N
 
 
 def make_encoder(plane_set: str, device: str | torch.device, bfloat16: bool) -> Encoder:
-    """The encoder of a plane set, or of Kuhn poker for the set `kuhn`; inputs lie on `device`."""
+    """The encoder of a plane set, of Kuhn poker (`kuhn`) or of Blob (`cards`); inputs lie on `device`."""
     if plane_set == "kuhn":
         return lambda views, masks, memories: kuhn_features(views, masks, memories).to(device)
+    if plane_set == "cards":
+        return lambda views, masks, memories: encode_cards(views, masks).to(device)
     dtype = torch.bfloat16 if bfloat16 else torch.float32
 
     def encode(views: np.ndarray, masks: np.ndarray, memories: np.ndarray | None) -> Tensor:
@@ -47,9 +50,14 @@ def make_encoder(plane_set: str, device: str | torch.device, bfloat16: bool) -> 
 
 
 def describe_network(spec: GameSpec, plane_set: str, builds: bool, **options: Any) -> dict[str, Any]:
-    """The plain data from which `build_network` makes the network for a game."""
+    """The plain data from which `build_network` makes the network for a game.
+
+    `options` are the fields of `GridNetConfig`, for Blob those of `CardNetConfig`.
+    """
     if spec.name == "kuhn":
         return {"kind": "mlp", "planes": "kuhn", "features": _KUHN_FEATURES, "num_actions": spec.num_actions}
+    if spec.name == "blob":
+        return {"kind": "cards", "planes": "cards", **options}
     return {"kind": "grid", "planes": plane_set, "builds": builds, **options}
 
 
@@ -60,12 +68,14 @@ def build_network(description: Mapping[str, Any]) -> nn.Module:
     try:
         if kind == "mlp":
             return MLP(MLPConfig(**options))
+        if kind == "cards":
+            return CardNet(CardNetConfig(**options))
         if kind == "grid":
             net = GridNet(GridNetConfig(planes=PLANES[plane_set], **options))
             return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     except (TypeError, KeyError) as error:
         raise ValueError(f"this version cannot build the network {dict(description)}: {error}") from None
-    raise ValueError(f"no network of kind {kind!r}; known are grid and mlp")
+    raise ValueError(f"no network of kind {kind!r}; known are grid, cards and mlp")
 
 
 class NetworkPolicy:
