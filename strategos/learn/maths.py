@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 _LOWEST = -1e9
@@ -34,6 +35,26 @@ def masked_log_softmax(logits: Tensor, legal: Tensor) -> Tensor:
 def masked_entropy(log_probabilities: Tensor) -> Tensor:
     """Entropy [B] in nats of `masked_log_softmax`'s rows; 0 with a single legal action."""
     return -(log_probabilities.exp() * log_probabilities).sum(-1)
+
+
+def policy_divergence(logits: Tensor, legal: Tensor, targets: Tensor) -> Tensor:
+    """KL divergence [B] in nats of the policy from `targets` [B, A]: their cross-entropy less its floor.
+
+    `logits` [B, A] are raw: the mask and the one softmax are in here. Targets are 0 on illegal actions;
+    a row of zeros costs 0 and has no gradient.
+    """
+    cross_entropy = -(targets * masked_log_softmax(logits, legal)).sum(-1)
+    return cross_entropy + torch.xlogy(targets, targets).sum(-1)
+
+
+def share_divergence(logits: Tensor, targets: Tensor) -> Tensor:
+    """Binary cross-entropy of `targets` in [0, 1] less its floor, element by element: 0 where they are met.
+
+    Its gradient never dies at the ends of the range, as that of a squared error through a sigmoid does,
+    and its minimum is the expectation just the same.
+    """
+    floor = -torch.xlogy(targets, targets) - torch.xlogy(1 - targets, 1 - targets)
+    return F.binary_cross_entropy_with_logits(logits, targets, reduction="none") - floor
 
 
 def sample_masked(
@@ -128,7 +149,10 @@ def explained_variance(predictions: np.ndarray, targets: np.ndarray) -> float:
 
 
 def anneal(first: float, last: float, progress: float, shape: str = "linear") -> float:
-    """A schedule's value at `progress` in [0, 1]: `linear`, `cosine` or `exponential` from first to last."""
+    """A schedule's value at `progress` in [0, 1], from first to last.
+
+    `linear`, `cosine` or `exponential`; `step` stands still on four levels, each the same factor lower.
+    """
     progress = min(max(progress, 0.0), 1.0)
     if shape == "linear":
         return first + (last - first) * progress
@@ -136,7 +160,9 @@ def anneal(first: float, last: float, progress: float, shape: str = "linear") ->
         return last + (first - last) * 0.5 * (1 + float(np.cos(np.pi * progress)))
     if shape == "exponential":
         return first * (last / first) ** progress
-    raise ValueError(f"no schedule {shape!r}; choose linear, cosine or exponential")
+    if shape == "step":
+        return first * (last / first) ** (min(int(progress * 4), 3) / 3)
+    raise ValueError(f"no schedule {shape!r}; choose linear, cosine, exponential or step")
 
 
 class WeightAverage:
