@@ -37,8 +37,9 @@ def describe(dtype: np.dtype) -> dict[str, str]:
         if kind.base.names is None:
             found[name] = f"{kind.base.str}{shape} at {offset}"
             return
+        fields: Any = kind.base.fields
         for inner in kind.base.names:
-            field, place = (kind.base.fields or {})[inner][:2]
+            field, place = fields[inner][:2]
             visit(f"{name}{shape}.{inner}".removeprefix("."), field, offset + place)
 
     if dtype.names is not None:
