@@ -9,19 +9,32 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
+from strategos.learn.alphazero import AlphaZeroConfig
 from strategos.learn.ppo import PPOConfig
+from strategos.nets.cards import CardNetConfig
+from strategos.play.search import SearchConfig
+from strategos.train import alphazero_tables
 from strategos.train import config as configuration
 
 TABLES: dict[str, type] = {
     "": configuration.TrainConfig,
     "game": configuration.GameConfig,
     "net": configuration.NetConfig,
+    "cards": CardNetConfig,
     "ppo": PPOConfig,
     "rollout": configuration.RolloutConfig,
+    "alphazero": AlphaZeroConfig,
+    "search": SearchConfig,
+    "self_play": alphazero_tables.SelfPlayConfig,
+    "memory": alphazero_tables.MemoryConfig,
+    "gate": alphazero_tables.GateConfig,
     "evaluation": configuration.EvaluationConfig,
     "stages": configuration.StageConfig,
     "stages.boards": configuration.BoardConfig,
+    "deals": alphazero_tables.DealConfig,
 }
+_LISTS = ("stages", "boards", "deals")
+"""Keys that hold tables of their own, which only a file can write."""
 
 
 def keys() -> Iterator[tuple[str, str, Any, str]]:
@@ -32,7 +45,7 @@ def keys() -> Iterator[tuple[str, str, Any, str]]:
             default = field.default
             if field.default_factory is not dataclasses.MISSING:
                 default = field.default_factory()
-            if dataclasses.is_dataclass(default) or field.name == "stages" or field.name == "boards":
+            if dataclasses.is_dataclass(default) or field.name in _LISTS:
                 continue
             yield table, field.name, default, documented.get(field.name, "")
 
@@ -48,7 +61,7 @@ def keys_text(width: int = 100) -> str:
         option = f"--{table}.{name}".replace("--.", "--").replace("_", "-")
         lines.append(f"  {name if _in_files_only(table) else option} {_shown(default)}")
         lines += textwrap.wrap(documentation, width, initial_indent="      ", subsequent_indent="      ")
-    lines += ["", "stages are set in a TOML file: strategos train --config FILE"]
+    lines += ["", "stages and deals are set in a TOML file: strategos train --config FILE"]
     return "\n".join(lines).strip("\n")
 
 
@@ -76,6 +89,22 @@ boards = [{ height = 8, width = 8, spawn_distance = [2, 8] }]
 start = 0.5
 boards = [{ height = 8, width = 8 }, { height = 12, width = 12, min_height = 9, min_width = 9 }]
 ```
+
+So are the deals of Blob. The first kind is what agents are measured on; trump and dealer are drawn for each
+round:
+
+```toml
+[[deals]]
+players = 4
+cards = 5
+share = 0.75
+
+[[deals]]
+players = 4
+cards = 4
+min_cards = 1
+share = 0.25
+```
 """
 
 
@@ -94,7 +123,7 @@ def page() -> str:
 
 
 def _in_files_only(table: str) -> bool:
-    return table.partition(".")[0] == "stages"
+    return table.partition(".")[0] in _LISTS
 
 
 def _heading(table: str) -> str:

@@ -46,6 +46,7 @@ def advice(found: dict, missing: list[str]) -> list[str]:
         lines.append("A GPU is there: strategos train --preset gpu trains a strong agent on large boards.")
     else:
         lines.append("No GPU: strategos train --preset quick takes ten minutes, --preset laptop an evening.")
+    lines.append("Cards instead of boards: strategos train --preset blob-quick, fifteen minutes.")
     if found["cores"] < 2:
         lines.append("One core only: training takes about twice as long as the docs say.")
     if speed and not found["gpus"] and speed["matmul_bfloat16_gflops"] < speed["matmul_float32_gflops"]:

@@ -23,7 +23,7 @@ DESCRIPTION = (
 def run(arguments: list[str]) -> int:
     """Train, report, and say how to play against the agent; 130 after Ctrl-C."""
     parser = Parser("train", DESCRIPTION)
-    parser.add_argument("--preset", help="quick (ten minutes), laptop (an evening) or gpu")
+    parser.add_argument("--preset", help="quick (ten minutes), laptop (an evening), gpu; blob-quick")
     parser.add_argument("--config", type=Path, metavar="FILE", help="a TOML file instead of a preset")
     parser.add_argument("--run", metavar="NAME", help="folder in runs/ (the preset's name)")
     parser.add_argument("--keys", action="store_true", help="list every key of the configuration and stop")
@@ -94,7 +94,7 @@ def show_report(run_dir: Path, options: argparse.Namespace) -> None:
     """Play the final matches, write the report and print the table."""
     from rich.console import Console
 
-    from strategos.commands.evaluate import rungs_table
+    from strategos.commands.evaluate import contests_table, rungs_table
     from strategos.commands.tournament import ratings_table
     from strategos.evaluate.run_report import report_run
 
@@ -102,20 +102,23 @@ def show_report(run_dir: Path, options: argparse.Namespace) -> None:
     with console.status("final matches") as status, reading():
 
         def tell(rung) -> None:
-            status.update(f"final matches: {rung.win_share:.1%} won against {rung.opponent} on {rung.board}")
+            status.update(f"final matches: {rung.summary}")
 
         found = report_run(run_dir, games=options.games, on_rung=tell)
     if options.json:
-        results = [rung.as_json() for rung in found.rungs]
+        results = [each.as_json() for each in (*found.rungs, *found.contests)]
         ratings = found.standings.as_json() if found.standings else None
         print(json.dumps({"report": str(found.report), "results": results, "standings": ratings}))
         return
     if found.rungs:
         console.print(rungs_table(found.rungs))
+    if found.contests:
+        console.print(contests_table(found.contests))
     if found.standings:
         console.print(ratings_table(found.standings))
         console.print(f"play against it:              [b]strategos play {run_dir}[/b]", soft_wrap=True)
     what = "report with a game to watch: " if found.rungs else "report with the curves:      "
+    what = "report with a round to read: " if found.contests else what
     console.print(f"{what} [b]{found.report}[/b]", soft_wrap=True)
 
 

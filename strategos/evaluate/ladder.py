@@ -45,6 +45,11 @@ class Rung:
         """Wins over all games."""
         return self.wins / self.games
 
+    @property
+    def summary(self) -> str:
+        """One short line."""
+        return f"{self.win_share:.1%} won against {self.opponent} on {self.board}"
+
     def result(self) -> Result:
         """As a line of a results table."""
         return Result(self.agent, self.opponent, self.wins, self.draws, self.losses)

@@ -10,6 +10,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +22,11 @@ from strategos.play.policy import Policy
 from strategos.play.record import GameRecord, match_records, replay
 from strategos.ratings.bradley_terry import Rating
 from strategos.ratings.payoff import PayoffMatrix
+from strategos.ratings.points import PointsRating
+
+if TYPE_CHECKING:
+    from strategos.evaluate.contests import Contest
+    from strategos.evaluate.shown_round import ShownRound
 
 _BLUE, _GREY = np.array([31, 127, 196]), np.array([244, 245, 247])
 _ORANGE = np.array([213, 94, 0])
@@ -40,6 +46,14 @@ class Report:
     payoff: PayoffMatrix | None = None
     replay: dict | None = None
     """A game from `player_data`."""
+    contests: Sequence[Contest] = ()
+    """Of Blob: points at a table of others."""
+    contests_on: str = ""
+    """The deals of the contests."""
+    gates: Sequence[dict[str, Any]] = ()
+    """Every test of a candidate."""
+    points_ratings: Sequence[PointsRating] = ()
+    shown_round: ShownRound | None = None
     curves_png: bytes = b""
     config: str = ""
     machine: dict[str, str] = field(default_factory=dict)
@@ -118,6 +132,10 @@ _PANELS = {
     "length of a game (ticks)": ("game_ticks",),
     "entropy (nats)": ("entropy",),
     "variance explained by the value": ("explained_variance",),
+    "points at a table of bots, 95 % intervals": ("points/",),
+    "rating of the champions (points)": ("rating",),
+    "agreement with a deeper search": ("agreement/",),
+    "bids made exactly in self-play": ("exact_bids",),
 }
 
 
@@ -147,6 +165,8 @@ def curves_png(rows: Sequence[dict]) -> bytes:
                 linewidth=1.8,
                 label=name,
             )
+            if title.startswith("points"):
+                _band(axes, rows, name, colours[index % len(colours)])
         axes.set_title(title, fontsize=11, loc="left")
         axes.set_xlabel("million samples", fontsize=9)
         axes.grid(alpha=0.25)
@@ -158,6 +178,14 @@ def curves_png(rows: Sequence[dict]) -> bytes:
     picture = io.BytesIO()
     FigureCanvasAgg(figure).print_png(picture)
     return picture.getvalue()
+
+
+def _band(axes: Any, rows: Sequence[dict], name: str, colour: str) -> None:
+    """Shade the interval of the points against one bot."""
+    keys = (f"points_low/{name}", f"points_high/{name}")
+    there = [row for row in rows if all(isinstance(row.get(key), float) for key in keys)]
+    low, high = ([row[key] for row in there] for key in keys)
+    axes.fill_between([row["samples"] / 1e6 for row in there], low, high, color=colour, alpha=0.15, lw=0)
 
 
 def _series(rows: Sequence[dict], keys: Sequence[str]) -> list[tuple[str, list[float], list[float]]]:

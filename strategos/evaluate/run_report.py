@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
+from strategos.evaluate.blob_report import add_contests, add_history, commands
+from strategos.evaluate.contests import Contest
 from strategos.evaluate.ladder import Rung, Size, climb
 from strategos.evaluate.machine import describe
 from strategos.evaluate.report import Report, curves_png, record_game, replay_of_record, write_report
@@ -14,6 +16,7 @@ from strategos.evaluate.tournament import Standings, standings
 from strategos.games import make_game
 from strategos.play.agents import find_checkpoint, load_policy, read_meta
 from strategos.play.match import play_match
+from strategos.play.network import NetworkPolicy
 from strategos.play.policy import Policy
 from strategos.play.record import write_records
 from strategos.train.config import TrainConfig, to_toml
@@ -30,18 +33,20 @@ class RunReport:
     """The results and where they were written."""
 
     rungs: list[Rung]
+    contests: list[Contest]
     standings: Standings | None
     report: Path
     curves: Path | None
 
 
 def report_run(
-    run_dir: Path, *, games: int = 512, on_rung: Callable[[Rung], None] | None = None
+    run_dir: Path, *, games: int = 512, on_rung: Callable[[Rung | Contest], None] | None = None
 ) -> RunReport:
     """Measure the best agent of a run against the bots and write `report.html` and `curves.png`.
 
-    Of games other than Generals for two there are no bots: the report has the curves only. Raises
-    `PolicyError` where the run has no checkpoint and `RunError` where it is no run.
+    Of Blob, `games` is the number of deals. Of Generals for more than two and of Kuhn poker there are no
+    matches: the report has the curves only. Raises `PolicyError` where the run has no checkpoint and
+    `RunError` where it is no run.
     """
     config = read_run_config(run_dir)
     checkpoint = find_checkpoint(run_dir)
@@ -68,11 +73,18 @@ def report_run(
             ("measure it again", f"strategos evaluate {run_dir}"),
             ("train a stronger one", "strategos train --preset laptop"),
         ]
+    contests: list[Contest] = []
+    if "champions" in meta:
+        add_history(report, config, meta, rows)
+    if config.game.name == "blob":
+        assert isinstance(agent, NetworkPolicy)
+        contests = add_contests(report, config, agent, deals=games, on_contest=on_rung)
+        report.commands = commands(run_dir)
     curves = None
     if report.curves_png:
         curves = run_dir / CURVES_FILE
         curves.write_bytes(report.curves_png)
-    return RunReport(rungs, table, write_report(report, run_dir / REPORT_FILE), curves)
+    return RunReport(rungs, contests, table, write_report(report, run_dir / REPORT_FILE), curves)
 
 
 def _facts(rows: list[dict], meta: dict) -> list[tuple[str, str]]:
@@ -91,7 +103,7 @@ def _boards(config: TrainConfig) -> list[Size]:
 
 
 def _matches(
-    config: TrainConfig, agent: Policy, games: int, on_rung: Callable[[Rung], None] | None
+    config: TrainConfig, agent: Policy, games: int, on_rung: Callable[[Rung | Contest], None] | None
 ) -> tuple[list[Rung], Standings]:
     """The agent against the bots on every board, and the bots among themselves so that all are rated."""
     bots = [load_policy(name) for name in config.evaluation.against]

@@ -89,6 +89,11 @@ def checkpoint_folders(run_dir: Path) -> list[Path]:
     return sorted((run_dir / CHECKPOINTS_FOLDER).glob("step-*"))
 
 
+def samples_of(folder: Path) -> int:
+    """The samples after which a checkpoint was made, as its name says."""
+    return int(folder.name.rpartition("-")[2])
+
+
 def load_newest(run_dir: Path) -> tuple[Checkpoint | None, list[str]]:
     """The newest whole checkpoint, and a line about each damaged one that was passed over.
 

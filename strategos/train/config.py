@@ -19,9 +19,14 @@ from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from strategos.engine.planes import PLANES
+from strategos.learn.alphazero import AlphaZeroConfig
 from strategos.learn.ppo import PPOConfig
+from strategos.nets.cards import CardNetConfig
+from strategos.play.search import SearchConfig
+from strategos.train.alphazero_tables import DealConfig, GateConfig, MemoryConfig, SelfPlayConfig
 
 PRESETS_FOLDER = Path(__file__).parent / "presets"
+ALGORITHMS = ("ppo", "alphazero")
 
 
 class ConfigError(ValueError):
@@ -33,18 +38,20 @@ class GameConfig:
     """The game that is learned."""
 
     name: str = "generals"
-    """generals or kuhn."""
+    """generals, blob or kuhn."""
     ruleset: str = "generalsio"
     """generalsio, classic, duel or competition."""
     players: int = 2
-    """Seats of a game."""
+    """Seats of a game; in Blob `deals` say it."""
     tick_limit: int = 400
     """A game is cut here: the value of its last position stands for what would have come. 0 never."""
+    scoring: str = "exact"
+    """Of Blob: exact (10 + bid for an exact bid) or tricks_plus_bonus (1 a trick, 10 more if exact)."""
 
 
 @dataclass(frozen=True)
 class NetConfig:
-    """The network."""
+    """The network for boards; that for Blob is `cards`."""
 
     planes: str = "memory"
     """Plane set: basic, enhanced or memory."""
@@ -123,7 +130,7 @@ class EvaluationConfig:
     every: float = 0.1
     """Share of the run between two evaluations; 0 only at the end, negative never."""
     games: int = 64
-    """Games against each bot, on paired boards."""
+    """Games against each bot, on paired boards (in Blob rounds: every deal from all seats)."""
     against: tuple[str, ...] = ("random", "expander", "hunter")
     """The bots."""
     height: int = 8
@@ -134,12 +141,18 @@ class EvaluationConfig:
     """A game that lasts longer is a draw."""
     temperature: float = 1.0
     """Of the agent's sampling; 0 is greedy, which runs in circles on a grid."""
+    worlds: int = 16
+    """Worlds of the searches that the final report plays (Blob)."""
+    simulations: int = 8
+    """Simulations in each of them."""
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """A training run. One dial: `samples`; the schedules follow it."""
 
+    algorithm: str = "ppo"
+    """ppo, or alphazero: self-play with search, a memory, and a gate for each new champion."""
     seed: int = 1
     """Of boards, weights and choices. Same seed, same run, bit by bit on one kind of CPU, with `fit` off."""
     samples: int = 6_000_000
@@ -165,10 +178,17 @@ class TrainConfig:
     """Project name to log to Weights & Biases, where it is installed."""
     game: GameConfig = GameConfig()
     net: NetConfig = NetConfig()
+    cards: CardNetConfig = field(default_factory=CardNetConfig)
     ppo: PPOConfig = field(default_factory=PPOConfig)
     rollout: RolloutConfig = field(default_factory=RolloutConfig)
+    alphazero: AlphaZeroConfig = field(default_factory=AlphaZeroConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+    self_play: SelfPlayConfig = field(default_factory=SelfPlayConfig)
+    memory: MemoryConfig = field(default_factory=MemoryConfig)
+    gate: GateConfig = field(default_factory=GateConfig)
     evaluation: EvaluationConfig = EvaluationConfig()
     stages: tuple[StageConfig, ...] = (StageConfig(),)
+    deals: tuple[DealConfig, ...] = (DealConfig(),)
 
     def __post_init__(self) -> None:
         _check(self)
@@ -180,6 +200,7 @@ class TrainConfig:
 
 def _check(config: TrainConfig) -> None:
     """Refuse what would fail only after minutes of training."""
+    _check_algorithm(config)
     if config.samples < 1:
         raise ConfigError(f"samples must be at least 1, not {config.samples}")
     if config.fit and config.max_minutes <= 0:
@@ -200,6 +221,18 @@ def _check(config: TrainConfig) -> None:
     starts = [stage.start for stage in config.stages]
     if starts != sorted(set(starts)) or starts[-1] >= 1:
         raise ConfigError(f"stages must start one after the other, from 0 to below 1, not {starts}")
+
+
+def _check_algorithm(config: TrainConfig) -> None:
+    if config.algorithm not in ALGORITHMS:
+        hint = _nearest(config.algorithm, ALGORITHMS)
+        raise ConfigError(f"algorithm is one of {', '.join(ALGORITHMS)}, not {config.algorithm!r}{hint}")
+    if config.algorithm == "ppo" and config.game.name == "blob":
+        raise ConfigError('PPO plays generals and kuhn; set algorithm = "alphazero" for blob')
+    if config.algorithm == "alphazero" and config.game.name == "kuhn":
+        raise ConfigError('nobody searches in kuhn; set algorithm = "ppo"')
+    if not config.deals:
+        raise ConfigError("deals: at least one kind of deal is needed")
 
 
 def _check_net(net: NetConfig) -> None:
@@ -232,6 +265,8 @@ def _check_evaluation(evaluation: EvaluationConfig) -> None:
         raise ConfigError("evaluation.games and evaluation.tick_limit must be at least 1")
     if not evaluation.against or len(set(evaluation.against)) < len(evaluation.against):
         raise ConfigError("evaluation.against must name one bot or more, each once")
+    if min(evaluation.worlds, evaluation.simulations) < 1:
+        raise ConfigError("evaluation.worlds and evaluation.simulations must be at least 1")
     if evaluation.temperature < 0:
         raise ConfigError(f"evaluation.temperature must be 0 or more, not {evaluation.temperature}")
 
@@ -359,13 +394,14 @@ def to_toml(config: TrainConfig) -> str:
     """The resolved configuration as TOML, the hash in its first line; `load_config` reads it back."""
     lines = [f"# resolved configuration, hash {config.digest()}"]
     tables = to_dict(config)
-    stages = tables.pop("stages")
+    lists = {key: tables.pop(key) for key in ("stages", "deals")}
     lines += [f"{key} = {_toml(each)}" for key, each in tables.items() if not isinstance(each, dict)]
     for name, table in tables.items():
         if isinstance(table, dict):
             lines += ["", f"[{name}]", *(f"{key} = {_toml(each)}" for key, each in table.items())]
-    for stage in stages:
-        lines += ["", "[[stages]]", *(f"{key} = {_toml(each)}" for key, each in stage.items())]
+    for name, entries in lists.items():
+        for table in entries:
+            lines += ["", f"[[{name}]]", *(f"{key} = {_toml(each)}" for key, each in table.items())]
     return "\n".join(lines) + "\n"
 
 

@@ -24,7 +24,10 @@ class Display(Protocol):
     """Shows a run's rows as they come."""
 
     def show(self, row: Mapping[str, Any]) -> None:
-        """Take one row of metrics: of an iteration, or of an evaluation (`"evaluation": true`)."""
+        """Take one row of metrics: of an iteration, or of an evaluation (`"evaluation": true`).
+
+        A row with `working` only says what a long iteration is doing, and which `share` of it is done.
+        """
         ...
 
     def note(self, text: str) -> None:
@@ -43,7 +46,8 @@ class JsonDisplay:
         self._stream = stream or sys.stdout
 
     def show(self, row: Mapping[str, Any]) -> None:
-        print(json.dumps(finite(row)), file=self._stream, flush=True)
+        if "working" not in row:
+            print(json.dumps(finite(row)), file=self._stream, flush=True)
 
     def note(self, text: str) -> None:
         self.show({"note": text})
@@ -93,6 +97,7 @@ class LiveDisplay:
         self._console = console or Console()
         self._title = title
         self._row: dict[str, Any] = {}
+        self._working: dict[str, Any] = {}
         self._evaluations: list[dict[str, Any]] = []
         self._notes: list[str] = []
         self._live = Live(console=self._console, auto_refresh=False, transient=False)
@@ -102,8 +107,10 @@ class LiveDisplay:
     def show(self, row: Mapping[str, Any]) -> None:
         if row.get("evaluation"):
             self._evaluations.append(dict(row))
+        elif "working" in row:
+            self._working = dict(row)
         else:
-            self._row = dict(row)
+            self._row, self._working = dict(row), {}
         self._live.update(self._screen(), refresh=True)
 
     def note(self, text: str) -> None:
@@ -115,7 +122,7 @@ class LiveDisplay:
 
     def _screen(self) -> Panel:
         row = self._row
-        parts: list[Any] = [_progress(row)]
+        parts: list[Any] = [_progress(row, self._working)]
         tables = Table.grid(expand=True, padding=(0, 2))
         for _ in range(3):
             tables.add_column(ratio=1)
@@ -143,18 +150,50 @@ def duration(seconds: float) -> str:
 
 
 def _one_line(row: Mapping[str, Any]) -> str:
+    begin = f"[{row['samples']:>12,} samples]"
     if row.get("evaluation"):
+        points = [f"{name} {_points(row, name)}" for name in _names(row, "points/")]
+        if points:
+            return f"{begin} points against " + ", ".join(points)
         rates = [f"{key[4:]} {row[key]:.0%}" for key in row if key.startswith("win/")]
-        return f"[{row['samples']:>12,} samples] wins against " + ", ".join(rates)
-    return (
-        f"[{row['samples']:>12,} samples] {row['progress']:4.0%}  "
-        f"{row['samples_per_second']:,.0f} samples/s  "
-        f"ETA {duration(row['eta_s'])}  game {row.get('game_ticks', 0):.0f} ticks  "
+        return f"{begin} wins against " + ", ".join(rates)
+    if "working" in row:
+        return f"{begin} {row['progress']:4.0%}  {row['working']}"
+    begin += (
+        f" {row['progress']:4.0%}  {row['samples_per_second']:,.0f} samples/s  ETA {duration(row['eta_s'])}  "
+    )
+    if "rounds_per_minute" in row:
+        return begin + _self_play_line(row)
+    return begin + (
+        f"game {row.get('game_ticks', 0):.0f} ticks  "
         f"entropy {row['entropy']:.2f}  kl {row['kl']:.4f}  value {row['explained_variance']:.2f}"
     )
 
 
-def _progress(row: Mapping[str, Any]) -> Table:
+def _self_play_line(row: Mapping[str, Any]) -> str:
+    """The rest of the line of an iteration of AlphaZero."""
+    text = f"{row['rounds_per_minute']:,.0f} rounds/min, {row['checked_rounds']:.0%} checked  "
+    text += f"exact bids {row['exact_bids']:.0%}  "
+    if "policy_loss" in row:
+        text += f"policy {row['policy_loss']:.3f}  value {row['explained_variance']:.2f}  "
+    text += f"champion {row['champion']:.0f}"
+    if "gate/points" in row:
+        said = "accepted" if row["gate/accepted"] else "rejected"
+        text += f"  gate {said}: {row['gate/points']:+.4f} in {row['gate/deals']:.0f} deals"
+    return text
+
+
+def _names(row: Mapping[str, Any], prefix: str) -> list[str]:
+    return [key.removeprefix(prefix) for key in row if key.startswith(prefix)]
+
+
+def _points(row: Mapping[str, Any], name: str) -> str:
+    """Points against a bot with their 95 % interval."""
+    low, high = row[f"points_low/{name}"], row[f"points_high/{name}"]
+    return f"{row[f'points/{name}']:+.3f} ({low:+.3f} to {high:+.3f})"
+
+
+def _progress(row: Mapping[str, Any], working: Mapping[str, Any]) -> Table:
     grid = Table.grid(expand=True, padding=(0, 2))
     grid.add_column(ratio=1)
     grid.add_column(justify="right")
@@ -165,8 +204,11 @@ def _progress(row: Mapping[str, Any]) -> Table:
             f"[b]{duration(row['eta_s'])}[/b] to go"
         )
         grid.add_row(ProgressBar(total=1.0, completed=min(row["progress"], 1.0)), text)
-    else:
+    elif not working:
         grid.add_row("making the first boards ...", "")
+    if working:
+        bar = ProgressBar(total=1.0, completed=min(working["share"], 1.0), style="dim")
+        grid.add_row(bar, f"[dim]{working['working']}[/dim]")
     return grid
 
 
@@ -187,7 +229,10 @@ def _where_the_time_goes(row: Mapping[str, Any]) -> Table:
 
 
 def _strength(evaluations: list[dict[str, Any]], row: Mapping[str, Any]) -> Table:
-    table = _table("wins against")
+    names = _names(evaluations[-1], "points/") if evaluations else []
+    table = _table("points against" if names or "rounds_per_minute" in row else "wins against")
+    for name in names:
+        table.add_row(name, f"[b]{_points(evaluations[-1], name)}[/b]")
     if evaluations:
         now = evaluations[-1]
         before = evaluations[-2] if len(evaluations) > 1 else {}
@@ -202,6 +247,14 @@ def _strength(evaluations: list[dict[str, Any]], row: Mapping[str, Any]) -> Tabl
 def _learning(row: Mapping[str, Any]) -> Table:
     table = _table("learning")
     for key, form in (
+        ("rounds_per_minute", ",.0f"),
+        ("checked_rounds", ".0%"),
+        ("exact_bids", ".0%"),
+        ("policy_loss", ".3f"),
+        ("accuracy", ".0%"),
+        ("memory/reuse", ".1f"),
+        ("champion", ".0f"),
+        ("rating", "+.3f"),
         ("entropy", ".2f"),
         ("kl", ".4f"),
         ("clip_fraction", ".2f"),
@@ -212,5 +265,5 @@ def _learning(row: Mapping[str, Any]) -> Table:
         ("game_ticks", ".0f"),
     ):
         if key in row:
-            table.add_row(key.replace("_", " "), format(row[key], form))
+            table.add_row(key.replace("_", " ").replace("/", " "), format(row[key], form))
     return table

@@ -11,17 +11,13 @@ import signal
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from strategos import __version__
-from strategos.games.spec import Game
-from strategos.play.agents import load_policy
-from strategos.play.match import play_match
-from strategos.play.policy import Policy
+from strategos.memory.shards import ShardError
 from strategos.train.checkpoint import (
     Checkpoint,
     RunError,
@@ -30,14 +26,14 @@ from strategos.train.checkpoint import (
     mark_best,
     prune,
     run_lock,
+    samples_of,
     save_checkpoint,
     write_atomically,
 )
-from strategos.train.config import BoardConfig, ConfigError, TrainConfig, from_dict, to_dict, to_toml
-from strategos.train.curriculum import make_board_game
+from strategos.train.config import ConfigError, TrainConfig, from_dict, to_dict, to_toml
 from strategos.train.dashboard import Display, make_display
 from strategos.train.metrics import Metrics
-from strategos.train.trainer import Trainer
+from strategos.train.trainers import make_trainer
 
 CONFIG_FILE, CONFIG_JSON = "config.toml", "config.json"
 _LENGTH_KEYS = ("max_minutes", "fit")
@@ -51,7 +47,6 @@ _FREE_KEYS = (
 )
 """What may differ when a run goes on: none of it changes what is learned. `_LENGTH_KEYS` may, too, once
 the length of the run stands."""
-_WARM_UP_ITERATIONS = 4
 _FIT_AFTER_S = 30.0
 _FIT_MARGIN = 0.94
 _NOISE = 0.02
@@ -70,7 +65,7 @@ class RunSummary:
     """`finished`, `time` (max_minutes reached) or `interrupted` (Ctrl-C)."""
     checkpoint: Path | None
     wins: dict[str, float] = field(default_factory=dict)
-    """Share of the games won against each bot, from the last evaluation."""
+    """Share of the games won against each bot (relative points, in Blob), from the last evaluation."""
 
 
 def train(
@@ -150,8 +145,7 @@ class _Run:
             raise RunError(f"{run_dir} already has checkpoints; resume it, or choose another run folder")
         found, problems = load_newest(run_dir)
         self._check_config(found)
-        self.opponents = {name: load_policy(name) for name in config.evaluation.against}
-        self.trainer = Trainer(config)
+        self.trainer = make_trainer(config)
         try:
             self._prepare(found, problems)
         except BaseException:
@@ -161,7 +155,6 @@ class _Run:
     def _prepare(self, found: Checkpoint | None, problems: list[str]) -> None:
         """Take up the checkpoint, write the configuration, open the metrics."""
         config, run_dir, display = self.config, self.run_dir, self.display
-        self.evaluation_game = self._make_evaluation_game()
         self.elapsed_s = 0.0
         self.best_score = -1.0
         self.judged_at = -1
@@ -203,19 +196,14 @@ class _Run:
                 "resume it without changes, or choose another run folder"
             )
 
-    def _make_evaluation_game(self) -> Game | None:
-        """The board of the evaluations; there are bots for Generals only."""
-        config = self.config.evaluation
-        if config.every < 0 or self.config.game.name != "generals":
-            return None
-        return make_board_game(self.config.game, BoardConfig(config.height, config.width))
-
     def _restore(self, found: Checkpoint) -> None:
         try:
-            self.trainer.load_state(found.files, found.meta)
+            self.trainer.load_state(found.files, found.meta, self.run_dir)
             state = found.meta["run_state"]
             self.elapsed_s, self.best_score = float(state["elapsed_s"]), float(state["best_score"])
             self.wins, self.fitted = dict(state["wins"]), bool(state["fitted"])
+        except ShardError as error:
+            raise RunError(str(error)) from None
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise RunError(f"{found.folder} does not fit this version of Strategos: {error}") from None
         self.folder = found.folder
@@ -226,8 +214,8 @@ class _Run:
         ended = "finished"
         try:
             if trainer.progress < 1:
-                self.display.note("compiling the rules for these boards (only the first time) ...")
-                trainer.warm_up(*([self.evaluation_game] if self.evaluation_game else []))
+                self.display.note(f"compiling the rules for these {self._places} (only the first time) ...")
+                trainer.warm_up()
             while trainer.progress < 1:
                 if self.interrupt.asked:
                     ended = "interrupted"
@@ -244,7 +232,7 @@ class _Run:
     def _iterate(self) -> None:
         trainer = self.trainer
         began, before = time.monotonic(), trainer.progress
-        row = trainer.iterate(time.monotonic)
+        row = trainer.iterate(time.monotonic, self._tell)
         self._log(row, time.monotonic() - began)
         self._fit()
         if trainer.progress >= 1:
@@ -256,13 +244,30 @@ class _Run:
         elif _crossed(before, trainer.progress, self.config.checkpoint_every) or self._save_is_due():
             self._save()
 
+    @property
+    def _places(self) -> str:
+        return "deals" if self.config.game.name == "blob" else "boards"
+
+    def _tell(self, what: str, share: float) -> None:
+        """Show how far a long iteration is."""
+        self.display.show(
+            {
+                "working": what,
+                "share": share,
+                "samples": self.trainer.samples,
+                "progress": self.trainer.progress,
+            }
+        )
+
     def _save_is_due(self) -> bool:
         limit_s = self.config.checkpoint_minutes * 60
         return limit_s > 0 and self.elapsed_s - self.saved_at_s >= limit_s
 
     def _fit(self) -> None:
         """Once the speed is known, set the length of the run to what fits into `max_minutes`."""
-        if self.fitted or self.elapsed_s < _FIT_AFTER_S or len(self.recent) < 2 * _WARM_UP_ITERATIONS:
+        if self.fitted or self.elapsed_s < _FIT_AFTER_S:
+            return
+        if len(self.recent) < self.trainer.steady_iterations:
             return
         self.fitted = True
         left_s = self.config.max_minutes * 60 * _FIT_MARGIN - self.elapsed_s
@@ -283,19 +288,14 @@ class _Run:
         self.elapsed_s += seconds
         learned = trainer.samples - self.seen_samples
         self.seen_samples = trainer.samples
-        if trainer.iteration > _WARM_UP_ITERATIONS:
+        if trainer.iteration > trainer.unsteady_iterations:
             self.recent.append((seconds, learned))
         speed = self._speed() or learned / max(seconds, 1e-9)
         left = max(0, trainer.total_samples - trainer.samples) / max(speed, 1e-9)
         if self.config.max_minutes:
             left = min(left, self.config.max_minutes * 60 - self.elapsed_s)
-        for key in [key for key in row if key.startswith("collect/")]:
-            self.spent[key[8:]] += row.pop(key)
-        self.spent["learning"] += row.pop("time/learning")
-        row.pop("time/collecting")
-        for kind, (wins, draws, losses) in row.pop("tallies").items():
-            if kind != "self" and wins + draws + losses:
-                row[f"rollout_win/{kind}"] = wins / (wins + draws + losses)
+        for key in [key for key in row if key.startswith(("collect/", "time/"))]:
+            self.spent[key.partition("/")[2]] += row.pop(key)
         row = {
             "samples": trainer.samples,
             "iteration": trainer.iteration,
@@ -310,14 +310,13 @@ class _Run:
         self.display.show(row)
 
     def _evaluate(self) -> None:
-        """Play the bots on paired boards and remember the score."""
-        config = self.config.evaluation
-        if self.evaluation_game is None:
-            return
+        """Play the bots and remember the score."""
         began = time.monotonic()
-        results = evaluate_agent(self.trainer, self.evaluation_game, self.opponents)
+        found = self.trainer.evaluate()
+        if found is None:
+            return
         self.judged_at = self.trainer.samples
-        self.wins = {name: wins for name, (wins, _, _) in results.items()}
+        self.wins = found.scores
         spent = time.monotonic() - began
         self.elapsed_s += spent
         self.spent["evaluation"] += spent
@@ -325,18 +324,15 @@ class _Run:
             "evaluation": True,
             "samples": self.trainer.samples,
             "elapsed_s": round(self.elapsed_s, 2),
-            "games": config.games,
-            "board": f"{config.height}x{config.width}",
+            **found.row,
         }
-        for name, (wins, draws, losses) in results.items():
-            row |= {f"win/{name}": wins, f"draw/{name}": draws, f"loss/{name}": losses}
         self.metrics.write(row)
         self.display.show(row)
 
     def _save(self) -> None:
         began = time.monotonic()
         is_best = self._is_best()
-        files, meta = self.trainer.state_files()
+        files, meta = self.trainer.state_files(self.run_dir)
         meta |= {
             "run": self.run_dir.name,
             "version": __version__,
@@ -353,6 +349,7 @@ class _Run:
         if is_best:
             mark_best(self.run_dir, self.folder)
         prune(self.run_dir, self.config.checkpoints_kept)
+        self.trainer.forget_before(self.run_dir, samples_of(checkpoint_folders(self.run_dir)[0]))
         spent = time.monotonic() - began
         self.elapsed_s += spent
         self.spent["checkpoints"] += spent
@@ -363,6 +360,8 @@ class _Run:
 
         Only what was evaluated can be; until something was, the newest is.
         """
+        if self.trainer.gated:
+            return True
         if self.judged_at != self.trainer.samples or not self.wins:
             return self.best_score < 0
         score = sum(self.wins.values()) / len(self.wins)
@@ -391,31 +390,3 @@ class _Run:
 
 def _crossed(before: float, after: float, every: float) -> bool:
     return every > 0 and int(before / every + 1e-9) != int(after / every + 1e-9)
-
-
-def evaluate_agent(
-    trainer: Trainer, game: Game, opponents: Mapping[str, Policy]
-) -> dict[str, tuple[float, float, float]]:
-    """Shares of wins, draws and losses of the averaged weights against each of `opponents`.
-
-    Of more than two seats the opponent takes all but one; games are rounded up to whole boards.
-
-    The boards are the same at every evaluation, so that the curve shows the agent and not the boards.
-    """
-    config = trainer.config.evaluation
-    agent, players = trainer.agent(config.temperature), game.spec.num_players
-
-    def against(name: str) -> tuple[float, float, float]:
-        result = play_match(
-            game,
-            [agent] + [opponents[name]] * (players - 1),
-            num_games=-(-config.games // players) * players,
-            seed=trainer.config.seed,
-            tick_limit=config.tick_limit,
-            paired=True,
-            threads=1,
-        )
-        wins, draws, losses = (int(each[0]) for each in (result.wins, result.draws, result.losses))
-        return wins / len(result.games), draws / len(result.games), losses / len(result.games)
-
-    return dict(zip(opponents, trainer.executor.map(against, opponents), strict=True))

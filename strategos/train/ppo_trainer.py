@@ -1,16 +1,13 @@
-"""A learner with everything it depends on: one iteration at a time, and its whole state as bytes.
-
-No clocks, no files, no terminal: what happens next is a function of the configuration and the state
-alone, which is why a resumed run is bit-equal to one that was never stopped.
-"""
+"""PPO with everything it depends on: one iteration at a time, and its whole state as bytes."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -24,11 +21,14 @@ from strategos.games.spec import Game
 from strategos.learn.maths import anneal
 from strategos.learn.ppo import PPO
 from strategos.play.agents import WEIGHTS_FILE, load_policy
+from strategos.play.match import play_match
 from strategos.play.network import NetworkPolicy, build_network, describe_network, make_encoder
 from strategos.play.policy import Policy
-from strategos.train.config import ConfigError, TrainConfig
+from strategos.train.config import BoardConfig, TrainConfig
 from strategos.train.curriculum import make_board_game, stage_at
-from strategos.train.rollout import PAST, Actor, Arena, Collected, CollectSettings, Tally, collect
+from strategos.train.devices import choose_device, one_thread_each, plain_tensors
+from strategos.train.rollout import PAST, SELF, Actor, Arena, Collected, CollectSettings, Tally, collect
+from strategos.train.trainers import Clock, Evaluation, Tell
 
 _RAW_WEIGHTS, _OPTIMISER, _PAST_SELVES, _GENERATORS, _GAMES = (
     "weights.safetensors",
@@ -39,20 +39,16 @@ _RAW_WEIGHTS, _OPTIMISER, _PAST_SELVES, _GENERATORS, _GAMES = (
 )
 
 
-def choose_device(wanted: str) -> torch.device:
-    """The device of a configuration; `ConfigError` where there is no such GPU."""
-    if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if wanted.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError(f"device is {wanted!r}, but there is no usable GPU here; set device to cpu or auto")
-    return torch.device(wanted)
-
-
-class Trainer:
+class PPOTrainer:
     """A run in progress: network, optimiser, games, random streams, past selves, counters."""
+
+    unsteady_iterations, steady_iterations = 4, 8
+    gated = False
 
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
+        self.evaluation_game = self._make_evaluation_game()
+        self.opponents = {name: load_policy(name) for name in config.evaluation.against}
         self.total_samples = config.samples
         self.samples = self.iteration = 0
         self.device = choose_device(config.device)
@@ -62,7 +58,7 @@ class Trainer:
         if self.device.type == "cpu":
             torch.set_num_threads(1)  # the shards are the threads
         self.executor = ThreadPoolExecutor(
-            min(workers, os.cpu_count() or 1), initializer=_one_thread_each, initargs=(self.device.type,)
+            min(workers, os.cpu_count() or 1), initializer=one_thread_each, initargs=(self.device.type,)
         )
         self._make_games(0)
         spec = self.games[0].spec
@@ -130,11 +126,19 @@ class Trainer:
         rollout = self.config.rollout
         return {**rollout.bots, **({PAST: rollout.past} if rollout.past > 0 else {})}
 
-    def warm_up(self, *more: Game) -> None:
-        """Compile what the run will need, for every board of every stage and for `more` games.
+    def _make_evaluation_game(self) -> Game | None:
+        """The board of the evaluations; there are bots for Generals only."""
+        config = self.config.evaluation
+        if config.every < 0 or self.config.game.name != "generals":
+            return None
+        return make_board_game(self.config.game, BoardConfig(config.height, config.width))
+
+    def warm_up(self) -> None:
+        """Compile what the run will need, for every board of every stage and for the evaluations.
 
         Plays throw-away games; the state of the run does not change.
         """
+        more = [self.evaluation_game] if self.evaluation_game else []
         boards = [board for stage in self.config.stages for board in stage.boards]
         games = [make_board_game(self.config.game, board) for board in dict.fromkeys(boards)]
         settings = CollectSettings(ticks=2, gamma=1.0, trace=1.0, shaping=1.0)
@@ -146,9 +150,8 @@ class Trainer:
             opponents = self.bots | {PAST: NetworkPolicy(self.network, self.encode)}
             collect(Arena(batch, kinds), actor, opponents, np.random.default_rng(0), settings)
 
-    def iterate(self, clock: Callable[[], float]) -> dict[str, Any]:
-        """Collect, learn, and return metrics. `clock` gives seconds, for the report only."""
-        began = clock()
+    def iterate(self, clock: Clock, tell: Tell | None = None) -> dict[str, Any]:
+        """Collect, learn, and return metrics; an iteration is short, so there is nothing to `tell`."""
         stage = stage_at(self.config.stages, self.progress)
         if stage != self.stage:
             self._make_games(stage)
@@ -162,8 +165,7 @@ class Trainer:
         self.iteration += 1
         self._keep_past_self(progress)
         metrics |= self._report(collected)
-        metrics |= {"time/learning": clock() - collected_at, "time/collecting": collected_at - began}
-        return metrics
+        return metrics | {"time/learning": clock() - collected_at}
 
     def _collect(self, progress: float) -> list[Collected]:
         rollout = self.config.rollout
@@ -224,10 +226,42 @@ class Trainer:
         report["games_ended"] = len(lengths)
         if lengths:
             report["game_ticks"] = float(np.mean(lengths))
-        report["tallies"] = {
-            kind: [tally.wins, tally.draws, tally.losses] for kind, tally in sorted(tallies.items())
-        }
+        for kind, tally in sorted(tallies.items()):
+            if kind != SELF and tally.games:
+                report[f"rollout_win/{kind}"] = tally.wins / tally.games
         return report
+
+    def evaluate(self) -> Evaluation | None:
+        """Shares of wins, draws and losses of the averaged weights against each opponent, on paired boards.
+
+        Of more than two seats the opponent takes all but one; games are rounded up to whole boards. The
+        boards are the same at every evaluation, so that the curve shows the agent and not the boards.
+        """
+        config, game = self.config.evaluation, self.evaluation_game
+        if game is None:
+            return None
+        agent, players = self.agent(config.temperature), game.spec.num_players
+
+        def against(opponent: Policy) -> tuple[float, float, float]:
+            result = play_match(
+                game,
+                [agent] + [opponent] * (players - 1),
+                num_games=-(-config.games // players) * players,
+                seed=self.config.seed,
+                tick_limit=config.tick_limit,
+                paired=True,
+                threads=1,
+            )
+            wins, draws, losses = (int(each[0]) for each in (result.wins, result.draws, result.losses))
+            return wins / len(result.games), draws / len(result.games), losses / len(result.games)
+
+        results = zip(self.opponents, self.executor.map(against, self.opponents.values()), strict=True)
+        row: dict[str, Any] = {"games": config.games, "board": f"{config.height}x{config.width}"}
+        scores = {}
+        for name, (wins, draws, losses) in results:
+            row |= {f"win/{name}": wins, f"draw/{name}": draws, f"loss/{name}": losses}
+            scores[name] = wins
+        return Evaluation(row, scores)
 
     def agent(self, temperature: float = 1.0) -> NetworkPolicy:
         """The agent that is kept: the averaged weights, in a network of their own."""
@@ -235,20 +269,20 @@ class Trainer:
         self.ppo.average.copy_to(network.parameters())
         return NetworkPolicy(network, self.encode, name="agent", temperature=temperature)
 
-    def state_files(self) -> tuple[dict[str, bytes], dict[str, Any]]:
+    def state_files(self, folder: Path | None = None) -> tuple[dict[str, bytes], dict[str, Any]]:
         """Everything the next iteration depends on: files of a checkpoint, and its plain data."""
         average = self.agent().network.state_dict()
         files = {
-            _RAW_WEIGHTS: save(_plain(self.network.state_dict())),
-            WEIGHTS_FILE: save(_plain(average)),
-            _OPTIMISER: save(_plain(self.ppo.state_tensors())),
+            _RAW_WEIGHTS: save(plain_tensors(self.network.state_dict())),
+            WEIGHTS_FILE: save(plain_tensors(average)),
+            _OPTIMISER: save(plain_tensors(self.ppo.state_tensors())),
             _GAMES: msgspec.msgpack.encode(
                 [[arena.batch.save() for arena in arenas] for arenas in self.arenas]
             ),
         }
         if self.past:
             files[_PAST_SELVES] = save(
-                _plain(
+                plain_tensors(
                     {
                         f"{age}.{index}": each
                         for age, past in enumerate(self.past)
@@ -270,7 +304,7 @@ class Trainer:
         }
         return files, json.loads(json.dumps(meta))
 
-    def load_state(self, files: dict[str, bytes], meta: dict[str, Any]) -> None:
+    def load_state(self, files: dict[str, bytes], meta: dict[str, Any], folder: Path | None = None) -> None:
         """Go on exactly where `state_files` was called; `ValueError` if it belongs to another run."""
         self.network.load_state_dict(load(files[_RAW_WEIGHTS]))
         self.ppo.load_state_tensors(load(files[_OPTIMISER]))
@@ -302,17 +336,10 @@ class Trainer:
                 if generator is not None:
                     generator.set_state(states[str(index)])
 
+    def forget_before(self, folder: Path, samples: int) -> None:
+        """Nothing: a checkpoint holds all there is."""
+
     def close(self) -> None:
         """Let the worker threads go, and give torch its own back."""
         self.executor.shutdown()
         torch.set_num_threads(self._threads_before)
-
-
-def _one_thread_each(device_type: str) -> None:
-    if device_type == "cpu":
-        torch.set_num_threads(1)
-
-
-def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """On the CPU and contiguous, as safetensors wants them."""
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

@@ -53,6 +53,11 @@ class Tally:
     draws: int = 0
     losses: int = 0
 
+    @property
+    def games(self) -> int:
+        """All of them."""
+        return self.wins + self.draws + self.losses
+
 
 @dataclass
 class Collected:

@@ -6,6 +6,7 @@ import pytest
 
 from strategos.train.config import ConfigError, TrainConfig, load_config, preset_names, to_dict, to_toml
 from strategos.train.curriculum import make_board_game, stage_at
+from strategos.train.deals import make_deals
 
 
 def test_there_are_the_presets_of_the_manual():
@@ -19,6 +20,9 @@ def test_presets_read_back_and_their_boards_can_be_made(name, tmp_path):
     file.write_text(to_toml(config))
     assert load_config(file) == config and load_config(file).digest() == config.digest()
     assert config.digest() in file.read_text()
+    if config.algorithm == "alphazero":
+        assert make_deals(config)
+        return
     for stage in config.stages:
         for board in stage.boards:
             make_board_game(config.game, board)

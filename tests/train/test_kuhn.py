@@ -9,7 +9,7 @@ import numpy as np
 from strategos.games.kuhn.exploitability import exploitability
 from strategos.games.kuhn.record import VIEW
 from strategos.train.config import from_dict
-from strategos.train.trainer import Trainer
+from strategos.train.ppo_trainer import PPOTrainer
 
 CONFIG = {
     "samples": 250_000,
@@ -32,7 +32,7 @@ SITUATIONS = ((0, []), (1, [0]), (1, [1]), (0, [0, 1]))
 """Seat and moves so far, in the order of the exploitability's tables."""
 
 
-def policy_table(trainer: Trainer) -> np.ndarray:
+def policy_table(trainer: PPOTrainer) -> np.ndarray:
     """Probability to bet [3 cards, 4 situations] of the averaged weights."""
     views = np.zeros(12, VIEW)
     for index, (card, (seat, moves)) in enumerate((c, s) for c in range(3) for s in SITUATIONS):
@@ -44,7 +44,7 @@ def policy_table(trainer: Trainer) -> np.ndarray:
 
 def test_exploitability_falls():
     """Trap 32: from a coin's 0.46 chips a game to near the equilibrium."""
-    trainer = Trainer(from_dict(CONFIG))
+    trainer = PPOTrainer(from_dict(CONFIG))
     before = exploitability(policy_table(trainer))
     while trainer.progress < 1:
         metrics = trainer.iterate(time.monotonic)

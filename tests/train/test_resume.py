@@ -14,6 +14,7 @@ from strategos.train.checkpoint import RunError, checkpoint_folders, load_newest
 from strategos.train.config import TrainConfig, from_dict
 from strategos.train.loop import read_run_config, resume_run, train
 from strategos.train.metrics import read_metrics
+from strategos.train.ppo_trainer import PPOTrainer
 
 TINY = {
     "samples": 1500,
@@ -51,16 +52,16 @@ def stopped_after(config: TrainConfig, run: Path, iterations: int, monkeypatch) 
     class Killed(BaseException):
         pass
 
-    real, done = loop.Trainer.iterate, []
+    real, done = PPOTrainer.iterate, []
 
-    def iterate(self, clock):
+    def iterate(self, clock, tell):
         if len(done) == iterations:
             raise Killed
         done.append(1)
-        return real(self, clock)
+        return real(self, clock, tell)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Trainer, "iterate", iterate)
+        patch.setattr(PPOTrainer, "iterate", iterate)
         with pytest.raises(Killed):
             train(config, run, quiet=True)
 
@@ -105,7 +106,7 @@ def test_a_damaged_checkpoint_falls_back_and_still_ends_alike(straight, tmp_path
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(straight, tmp_path, monkeypatch):
-    run, real = tmp_path / "interrupted", loop.Trainer.iterate
+    run, real = tmp_path / "interrupted", PPOTrainer.iterate
     notes: list[str] = []
 
     class Listener:
@@ -113,16 +114,16 @@ def test_ctrl_c_saves_and_says_how_to_go_on(straight, tmp_path, monkeypatch):
         note = staticmethod(notes.append)
         close = staticmethod(lambda: None)
 
-    def iterate(self, clock):
+    def iterate(self, clock, tell):
         import os
         import signal
 
         if self.iteration == 1:
             os.kill(os.getpid(), signal.SIGINT)
-        return real(self, clock)
+        return real(self, clock, tell)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Trainer, "iterate", iterate)
+        patch.setattr(PPOTrainer, "iterate", iterate)
         summary = train(tiny(), run, display=Listener())
     assert summary.ended == "interrupted" and summary.checkpoint is not None
     assert any(f"strategos resume {run}" in note for note in notes)

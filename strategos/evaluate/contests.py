@@ -1,0 +1,143 @@
+"""How a Blob agent fares at a table of others: relative points on paired deals, with and without search.
+
+Every deal is played from every seat, and the mean over the seats is one sample; intervals are over deals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from strategos.engine.pool import available_cores
+from strategos.play.beliefs import make_beliefs
+from strategos.play.network import NetworkPolicy
+from strategos.play.network_evaluator import NetworkEvaluator
+from strategos.play.policy import Policy
+from strategos.play.rollouts import RolloutEvaluator
+from strategos.play.search import SearchConfig
+from strategos.play.search_bots import SearchPolicy
+from strategos.train.deals import Deals
+from strategos.train.duel import deal_keys, joined, play_duel
+
+Maker = Callable[[], Policy]
+"""Makes a player for one thread: a search belongs to its thread."""
+_PARTS = 8
+"""A contest is cut into so many parts, whatever the number of cores, so that its result stays the same."""
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One player at a table of another."""
+
+    player: str
+    table: str
+    deals: int
+    rounds: int
+    points: float
+    """Relative points of a round: the score less the table's mean, in units of 10 + cards."""
+    low: float
+    """The 95 % interval."""
+    high: float
+    score: float
+    """Mean score in the same units."""
+    exact: float
+    """Share of rounds in which the player took exactly what it bid."""
+
+    @property
+    def summary(self) -> str:
+        """One short line."""
+        return f"{self.player} at a table of {self.table}: {self.points:+.3f} points"
+
+    def as_json(self) -> dict:
+        """Plain data."""
+        values = asdict(self).items()
+        return {name: round(each, 5) if isinstance(each, float) else each for name, each in values}
+
+
+def contest(deals: Deals, player: Maker, table: Maker, *, count: int, seed: int) -> Contest:
+    """Play `count` deals of the series `seed` with `player` on every seat of a table of `table`."""
+    keys = deal_keys(seed, 0, count)
+    parts = [part for part in np.array_split(np.arange(count), _PARTS) if len(part)]
+
+    def play(part: np.ndarray):
+        return play_duel(deals, player(), table(), keys[part], seed + int(part[0]))
+
+    with ThreadPoolExecutor(min(_PARTS, available_cores()), initializer=_one_thread) as executor:
+        duel = joined(list(executor.map(play, parts)))
+    low, high = duel.interval()
+    return Contest(
+        player=player().name,
+        table=table().name,
+        deals=count,
+        rounds=count * deals.game.spec.num_players,
+        points=duel.points,
+        low=low,
+        high=high,
+        score=duel.score,
+        exact=duel.exact,
+    )
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def searching(deals: Deals, agent: NetworkPolicy, worlds: int, simulations: int) -> Maker:
+    """Makes the agent with a search of `worlds` x `simulations`, its network at the leaves."""
+    config = SearchConfig(worlds=worlds, simulations=simulations, gumbel_scale=0.0)
+
+    def make() -> Policy:
+        evaluator = NetworkEvaluator(deals.game, agent.network, agent.encode)
+        beliefs = make_beliefs(deals.game)
+        return SearchPolicy(deals.game, beliefs, evaluator, config, f"{agent.name} + search")
+
+    return make
+
+
+def rolling_out(deals: Deals, worlds: int, simulations: int) -> Maker:
+    """Makes a player with the same search and random playouts at the leaves."""
+    config = SearchConfig(worlds=worlds, simulations=simulations, gumbel_scale=0.0)
+
+    def make() -> Policy:
+        beliefs = make_beliefs(deals.game)
+        return SearchPolicy(deals.game, beliefs, RolloutEvaluator(), config, "rollout search")
+
+    return make
+
+
+def final_contests(
+    deals: Deals,
+    agent: NetworkPolicy,
+    bots: Sequence[Policy],
+    *,
+    count: int,
+    worlds: int,
+    simulations: int,
+    seed: int,
+    on_contest: Callable[[Contest], None] | None = None,
+) -> list[Contest]:
+    """What a finished run has to show.
+
+    The network alone at a table of each bot, then with search at a table of the last bot, of itself without
+    search and of rollout search with the same budget (half as many deals: searches take their time).
+    """
+    searcher = searching(deals, agent, worlds, simulations)
+    plan: list[tuple[Maker, Maker, int]] = [(_same(agent), _same(bot), count) for bot in bots]
+    slow = max(2, count // 2)
+    plan += [(searcher, _same(table), slow) for table in (bots[-1], agent)]
+    plan.append((searcher, rolling_out(deals, worlds, simulations), slow))
+    found = []
+    for player, table, number in plan:
+        found.append(contest(deals, player, table, count=number, seed=seed))
+        if on_contest:
+            on_contest(found[-1])
+    return found
+
+
+def _same(policy: Policy) -> Maker:
+    return lambda: policy

@@ -1,0 +1,363 @@
+"""AlphaZero with everything it depends on: self-play with search, memory, learner, champion, ratings.
+
+An iteration is short: a few hundred rounds of the champion, then as many optimiser steps as the reuse
+limit allows; every few iterations the averaged weights ask for the champion's place. The weights that play
+are always the champion's; the learner goes on from its own, whatever the gate says.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load, save
+from torch import Tensor
+
+from strategos.games.rng import derive
+from strategos.learn.alphazero import AlphaZero, Examples
+from strategos.memory.ring import Ring
+from strategos.memory.shards import Shards
+from strategos.memory.statistics import RingStatistics, ring_statistics
+from strategos.memory.symmetry import augment, make_symmetry
+from strategos.play.agents import WEIGHTS_FILE, load_policy
+from strategos.play.network import NetworkPolicy, build_network, describe_network, make_encoder
+from strategos.play.network_evaluator import NetworkEvaluator
+from strategos.play.policy import Policy
+from strategos.play.rollouts import RolloutEvaluator
+from strategos.train.agreement import Agreement
+from strategos.train.champions import Champions
+from strategos.train.config import TrainConfig
+from strategos.train.deals import Deals, first_kind, make_deals
+from strategos.train.devices import choose_device, one_thread_each, plain_tensors
+from strategos.train.duel import deal_keys, joined, play_duel
+from strategos.train.searcher import Searcher
+from strategos.train.self_play import Generated, SelfPlay, example_dtype
+from strategos.train.trainers import Clock, Evaluation, Tell
+
+_RAW_WEIGHTS, _OPTIMISER, _CHAMPIONS, _SELF_PLAY, _MEMORY = (
+    "weights.safetensors",
+    "optimiser.safetensors",
+    "champions.safetensors",
+    "self_play.msgpack",
+    "memory.safetensors",
+)
+EXAMPLES_FOLDER = "examples"
+_GATES, _RATINGS, _EVALUATIONS = range(1, 4)
+_POLL_S = 0.5
+_CHUNK = 64
+"""Minibatches that are drawn from the memory together."""
+
+
+class AlphaZeroTrainer:
+    """A run in progress."""
+
+    gated = True
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+        self.total_samples = config.samples
+        self.samples = self.iteration = 0
+        self.unsteady_iterations, self.steady_iterations = config.self_play.bootstrap + 1, 2
+        self.tables = make_deals(config)
+        self.opponents = {name: load_policy(name) for name in config.evaluation.against}
+        self.device = choose_device(config.device)
+        torch.manual_seed(config.seed)
+        self._threads_before = torch.get_num_threads()
+        if self.device.type == "cpu":
+            torch.set_num_threads(1)  # the workers are the threads
+        workers = config.self_play.workers
+        self.executor = ThreadPoolExecutor(
+            min(workers, os.cpu_count() or 1), initializer=one_thread_each, initargs=(self.device.type,)
+        )
+        self._make_networks()
+        self.workers = [
+            SelfPlay(self.tables, config.self_play, worker, config.seed) for worker in range(workers)
+        ]
+        dtype = example_dtype(self.tables[0].game)
+        prioritized = config.memory.sampling == "prioritized"
+        self.memory = Ring(dtype, config.memory.capacity, alpha=config.memory.alpha if prioritized else None)
+        self.symmetry = make_symmetry(self.tables[0].game) if config.memory.symmetry else None
+        self.rng = np.random.default_rng([config.seed, 0x6C6561])
+        self.agreement = Agreement(self.tables[0], config.search, config.seed)
+        self._statistics: RingStatistics | None = None
+
+    def _make_networks(self) -> None:
+        """The learner's network, and the champion, which begins as its copy."""
+        config, spec = self.config, self.tables[0].game.spec
+        if spec.name == "blob":
+            options = asdict(config.cards)
+        else:
+            options = {key: value for key, value in asdict(config.net).items() if key not in ("planes",)}
+        builds = spec.name == "generals" and config.game.ruleset == "competition"
+        self.description = describe_network(spec, config.net.planes, builds, **options)
+        self.network = build_network(self.description).to(self.device)
+        self.encode = make_encoder(
+            self.description["planes"], self.device, bool(self.description.get("bfloat16"))
+        )
+        self.champions = Champions(
+            self.description, self.encode, self.device, config.gate, config.evaluation.temperature
+        )
+        self.champions.network.load_state_dict(self.network.state_dict())
+        side_by_side = self.executor if self.device.type == "cpu" else None
+        self.learner = AlphaZero(
+            self.network, self.config.alphazero, device=self.device, executor=side_by_side
+        )
+
+    @property
+    def progress(self) -> float:
+        """How far the run is, from 0 to 1; every schedule follows it."""
+        return min(1.0, self.samples / self.total_samples)
+
+    @property
+    def bootstrapping(self) -> bool:
+        """Whether searches still end in random playouts."""
+        return self.iteration < self.config.self_play.bootstrap
+
+    def searcher(self, table: Deals, *, rollouts: bool) -> Searcher:
+        """A search for self-play at a table, for one thread."""
+        config = self.config
+        if not rollouts:
+            evaluator = NetworkEvaluator(table.game, self.champions.network, self.encode)
+            return Searcher(table.game, config.search, evaluator)
+        search = replace(
+            config.search,
+            worlds=config.self_play.bootstrap_worlds,
+            simulations=config.self_play.bootstrap_simulations,
+        )
+        return Searcher(table.game, search, RolloutEvaluator(limit=table.tick_limit))
+
+    def warm_up(self) -> None:
+        """Compile what the run will need by playing throw-away rounds."""
+        settings = replace(self.config.self_play, games=2, workers=1)
+        tables = [replace(table, tick_limit=min(table.tick_limit, 4)) for table in self.tables]
+        for rollouts in {False, self.bootstrapping}:
+            searchers = [self.searcher(table, rollouts=rollouts) for table in tables]
+            SelfPlay(tables, settings, 0, 0).play(1, searchers, lambda: False)
+        for opponent in self.opponents.values():
+            play_duel(tables[0], opponent, self.agent(), deal_keys(0, 0, 1))
+
+    def iterate(self, clock: Clock, tell: Tell) -> dict[str, Any]:
+        """Play, learn, test the candidate when it is time, and return metrics."""
+        began = clock()
+        bootstrapping = self.bootstrapping
+        generated = self._generate(tell)
+        for each in generated:
+            self.memory.append(each.examples)
+        self.samples = self.memory.written
+        played_at = clock()
+        learned = self._learn(tell)
+        self.iteration += 1
+        metrics = self._report(generated, played_at - began) | learned
+        metrics |= {"bootstrap": float(bootstrapping), "time/learning": clock() - played_at}
+        if self._gate_is_due():
+            tested_at = clock()
+            metrics |= self._gate(tell)
+            metrics["time/gate"] = clock() - tested_at
+        metrics["champion"] = float(len(self.champions.history))
+        return metrics
+
+    def _generate(self, tell: Tell) -> list[Generated]:
+        """Every worker plays its part of the iteration's rounds; in the order of the workers."""
+        wanted, count = self.config.self_play.rounds, len(self.workers)
+        given_up = threading.Event()
+
+        def work(number: int) -> Generated:
+            searchers = [self.searcher(table, rollouts=self.bootstrapping) for table in self.tables]
+            rounds = (wanted + number) // count
+            return self.workers[number].play(rounds, searchers, given_up.is_set)
+
+        futures = [self.executor.submit(work, number) for number in range(count)]
+        try:
+            left: set = set(futures)
+            while left:
+                left = wait(left, _POLL_S)[1]
+                rounds = sum(worker.rounds for worker in self.workers)
+                tell(f"self-play, {rounds:,} of {wanted:,} rounds", rounds / wanted)
+        finally:
+            given_up.set()  # after an error or a second Ctrl-C nobody waits for the rest
+        return [future.result() for future in futures]
+
+    def _learn(self, tell: Tell) -> dict[str, float]:
+        """As many optimiser steps as the reuse limit allows; nothing while there are too few examples."""
+        config, memory = self.config.memory, self.memory
+        minibatch = self.config.alphazero.minibatch
+        steps = int(config.reuse * memory.written - memory.draws) // minibatch
+        if len(memory) < config.least or steps < 1:
+            return {}
+        rows: list[dict[str, float]] = []
+        done = 0
+        while done < steps:
+            tell(f"learning, {done:,} of {steps:,} steps", done / steps)
+            count = min(_CHUNK, steps - done)
+            rows.append(self._update(count * minibatch))
+            done += count
+        row = {key: float(np.mean([each[key] for each in rows])) for key in rows[0]}
+        return row | {key: rows[-1][key] for key in ("learning_rate", "optimiser_steps")}
+
+    def _update(self, count: int) -> dict[str, float]:
+        """Learn once from each of `count` examples of the memory."""
+        config = self.config.memory
+        if config.sampling == "prioritized":
+            drawn = self.memory.sample_by_priority(self.rng, count, beta=config.beta)
+        else:
+            drawn = self.memory.sample(self.rng, count)
+        examples = self._examples(augment(drawn.examples, self.symmetry, self.rng), drawn.weights)
+        row = self.learner.update(examples, self.progress, self.rng)
+        if config.sampling == "prioritized":
+            # A network that knows an example by heart would never see it again at 0.
+            self.memory.update_priorities(drawn.numbers, examples.losses + 1e-3)
+        return row
+
+    def _examples(self, drawn: np.ndarray, weights: np.ndarray) -> Examples:
+        """Records of the memory as what the learner reads."""
+        memories = drawn["memory"] if "memory" in (drawn.dtype.names or ()) else None
+        views, masks = drawn["view"], drawn["mask"]
+
+        def observe(rows: np.ndarray) -> Tensor:
+            return self.encode(views[rows], masks[rows], None if memories is None else memories[rows])
+
+        cards = "makes" in (drawn.dtype.names or ())
+        return Examples(
+            observe=observe,
+            masks=masks,
+            policy=drawn["policy"],
+            values=drawn["scores"] if cards else drawn["scores"][:, 0],
+            made=drawn["makes"] if cards else None,
+            players=drawn["players"] if cards else None,
+            weights=weights,
+        )
+
+    def _gate_is_due(self) -> bool:
+        """Every so many iterations, but not before the learner has learned anything new."""
+        history = self.champions.history
+        taken = history[-1]["optimiser_steps"] if history else 0
+        return self.iteration % self.config.gate.every == 0 and self.learner.steps > taken
+
+    def _gate(self, tell: Tell) -> dict[str, Any]:
+        """Test the averaged weights against the champion; accept, archive and rate, or keep what is."""
+        tell("testing the candidate", 0.0)
+        champions, run = self.champions, self.executor.map
+        seed = self._seed(_GATES, champions.tests)
+        candidate, result = champions.test(self.learner.average.average, self.tables, seed, run)
+        metrics = {f"gate/{key}": float(value) for key, value in asdict(result).items()}
+        if result.accepted:
+            champions.promote(candidate, result, self.samples, self.learner.steps)
+            seed = self._seed(_RATINGS, len(champions.history))
+            metrics |= champions.rate(self.tables, self.opponents, seed, run, tell)
+        return metrics
+
+    def _seed(self, purpose: int, number: int) -> int:
+        return derive(derive(self.config.seed, purpose), number)
+
+    def agent(self, temperature: float | None = None) -> NetworkPolicy:
+        """The champion, without search."""
+        player = self.champions.player()
+        if temperature is not None:
+            player.temperature = temperature
+        return player
+
+    def evaluate(self) -> Evaluation | None:
+        """The champion without search at a table of each bot, on the first kind of deals.
+
+        The deals are the same at every evaluation, so that the curve shows the agent and not the cards.
+        """
+        config = self.config.evaluation
+        if config.every < 0:
+            return None
+        table = first_kind(self.tables[0])
+        deals = max(2, -(-config.games // table.game.spec.num_players))
+        keys = deal_keys(self._seed(_EVALUATIONS, 0), 0, deals)
+        agent = self.agent()
+        row: dict[str, Any] = {"games": deals * table.game.spec.num_players}
+        scores = {}
+        for name, opponent in self.opponents.items():
+
+            def play(part: np.ndarray, opponent: Policy = opponent) -> Any:
+                return play_duel(table, agent, opponent, part, int(part[0]))
+
+            duel = joined(list(self.executor.map(play, np.array_split(keys, 2))))
+            low, high = duel.interval()
+            scores[name] = duel.points
+            row |= {f"points/{name}": duel.points, f"points_low/{name}": low, f"points_high/{name}": high}
+            row |= {f"score/{name}": duel.score, f"exact/{name}": duel.exact}
+        row |= self.agreement.measure(self.champions.network, self.encode)
+        return Evaluation(row, scores)
+
+    def _report(self, generated: Sequence[Generated], seconds: float) -> dict[str, Any]:
+        rounds = sum(each.rounds for each in generated)
+        decisions = max(1, sum(each.decisions for each in generated))
+        simulations = max(1, sum(each.simulations for each in generated))
+        seats = max(1, sum(each.seats for each in generated))
+        parts = {part for each in generated for part in each.seconds}
+        report: dict[str, Any] = {
+            f"collect/{part}": sum(each.seconds[part] for each in generated) / len(generated)
+            for part in sorted(parts)
+        }
+        report |= {
+            "rounds": rounds,
+            "rounds_per_minute": rounds / max(seconds, 1e-9) * 60,
+            "simulations_per_second": simulations / max(seconds, 1e-9),
+            "checked_rounds": sum(each.checked_rounds for each in generated) / max(1, rounds),
+            "distinct_leaves": sum(each.leaves for each in generated) / simulations,
+            "search_change": sum(each.changed for each in generated) / decisions,
+            "search_entropy": sum(each.entropy for each in generated) / decisions,
+            "exact_bids": sum(each.exact for each in generated) / seats,
+            "mean_score": sum(each.score for each in generated) / seats,
+        }
+        self._statistics = ring_statistics(
+            self.memory, games="round", values="scores", before=self._statistics
+        )
+        return report | self._statistics.metrics()
+
+    def state_files(self, folder: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
+        """Everything the next iteration depends on; new examples are appended to shards in `folder`."""
+        self.memory.store(Shards(folder / EXAMPLES_FOLDER, self.memory.dtype))
+        champion, archived, champions = self.champions.save()
+        files = {
+            _RAW_WEIGHTS: save(plain_tensors(self.network.state_dict())),
+            WEIGHTS_FILE: champion,
+            _OPTIMISER: save(plain_tensors(self.learner.state_tensors())),
+            _MEMORY: self.memory.state(),
+        }
+        for number, worker in enumerate(self.workers):
+            files[f"{number}.{_SELF_PLAY}"] = worker.save()
+        if archived is not None:
+            files[_CHAMPIONS] = archived
+        meta = {
+            "network": self.description,
+            "iteration": self.iteration,
+            "total_samples": self.total_samples,
+            "champions": champions,
+            "rng": self.rng.bit_generator.state,
+        }
+        return files, json.loads(json.dumps(meta))
+
+    def load_state(self, files: dict[str, bytes], meta: dict[str, Any], folder: Path) -> None:
+        """Go on exactly where `state_files` was called; `ValueError` if it belongs to another run."""
+        self.network.load_state_dict(load(files[_RAW_WEIGHTS]))
+        self.champions.load(files[WEIGHTS_FILE], files.get(_CHAMPIONS), meta["champions"])
+        self.learner.load_state_tensors(load(files[_OPTIMISER]))
+        self.memory.restore(files[_MEMORY], Shards(folder / EXAMPLES_FOLDER, self.memory.dtype))
+        for number, worker in enumerate(self.workers):
+            worker.load(files[f"{number}.{_SELF_PLAY}"])
+        self.samples, self.iteration = int(meta["samples"]), int(meta["iteration"])
+        self.total_samples = int(meta["total_samples"])
+        self.rng.bit_generator.state = meta["rng"]
+
+    def forget_before(self, folder: Path, samples: int) -> None:
+        """Remove stored examples that no checkpoint from `samples` on needs."""
+        oldest = samples - self.config.memory.capacity
+        Shards(folder / EXAMPLES_FOLDER, self.memory.dtype).prune(max(0, oldest))
+
+    def close(self) -> None:
+        """Let the worker threads go, and give torch its own back."""
+        self.executor.shutdown()
+        torch.set_num_threads(self._threads_before)

@@ -1,0 +1,117 @@
+"""The gate: whether learned weights replace the champion, and how strong the champions were.
+
+A candidate is tested on deals that nobody has seen, both ways round: alone at a table of champions, and
+one champion at a table of candidates. A sequential test looks after every few deals and keeps its error
+rates. A new champion then meets the past ones and the bots again, so that forgetting shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from strategos.games.rng import derive
+from strategos.play.policy import Policy
+from strategos.ratings.points import Meeting, PointsRating, fit
+from strategos.ratings.sprt import ACCEPT, CONTINUE, SequentialTest
+from strategos.train.alphazero_tables import GateConfig
+from strategos.train.deals import Deals
+from strategos.train.duel import compare, mean_interval
+
+Map = Callable[[Callable, Iterable], Iterable]
+"""`map`, or that of an executor."""
+_FEWEST = 16
+_CHANCE = 1 << 20
+_SPREAD = 0.618_033_988_749_895
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """How a test of a candidate ended."""
+
+    accepted: bool
+    undecided: bool
+    """The deals were used up before the test knew; then the champion stays."""
+    deals: int
+    points: float
+    """Mean points of the candidate over the champion, of a deal."""
+    low: float
+    high: float
+    """A 95 % interval as of a fixed number of deals; the test itself decides by its own bounds."""
+
+
+def challenge(
+    tables: Sequence[Deals], candidate: Policy, champion: Policy, config: GateConfig, seed: int, run: Map
+) -> GateResult:
+    """Test a candidate against the champion on the deals of the series `seed`."""
+    test = SequentialTest(
+        0.0,
+        config.points,
+        config.alpha,
+        config.beta,
+        minimum=min(_FEWEST, config.deals),
+        maximum=config.deals,
+    )
+    samples = np.zeros(0)
+    verdict = test.of_deals(samples)
+    while verdict.status == CONTINUE:
+        last = min(len(samples) + config.step, config.deals)
+        more = meet(tables, candidate, champion, seed, len(samples), last, run)
+        samples = np.concatenate([samples, more])
+        verdict = test.of_deals(samples)
+    low, high = mean_interval(samples)
+    accepted = verdict.status == ACCEPT
+    return GateResult(accepted, verdict.exhausted, len(samples), float(samples.mean()), low, high)
+
+
+def meet(
+    tables: Sequence[Deals], one: Policy, other: Policy, seed: int, first: int, last: int, run: Map
+) -> np.ndarray:
+    """Points [last - first] of `one` over `other` on deals number `first` to `last` of the series `seed`.
+
+    The deals are spread over the tables by their shares.
+    """
+    bounds = np.cumsum([table.share for table in tables])
+    parts = []
+    deals = np.arange(first, last)
+    table_of = np.searchsorted(bounds[:-1], deals * _SPREAD % 1.0 * bounds[-1], side="right")
+    for number, table in enumerate(tables):
+        stream = derive(seed, number)
+        keys = np.array([derive(stream, int(deal)) for deal in deals[table_of == number]], np.int64)
+        parts += [(table, part) for part in np.array_split(keys, 2) if len(part)]
+
+    def play(part: tuple[Deals, np.ndarray]) -> np.ndarray:
+        table, keys = part
+        return compare(table, one, other, keys, seed=derive(seed, _CHANCE) ^ int(keys[0]))
+
+    return np.concatenate(list(run(play, parts)))
+
+
+class Standings:
+    """Who met whom, and the ratings in points that follow."""
+
+    def __init__(self, meetings: Iterable[Meeting] = ()) -> None:
+        self.meetings = list(meetings)
+
+    def add(self, first: str, second: str, samples: np.ndarray) -> None:
+        """Enter the points [deals] of `first` over `second`."""
+        spread = float(samples.var(ddof=1)) if len(samples) > 1 else 1.0
+        self.meetings.append(Meeting(first, second, len(samples), float(samples.mean()), spread))
+
+    def ratings(self, anchor: str) -> list[PointsRating]:
+        """The strongest first, `anchor` at 0; nothing before it has played."""
+        if not any(anchor in (meeting.first, meeting.second) for meeting in self.meetings):
+            return []
+        return fit(self.meetings, anchor=anchor)
+
+    def save(self) -> list[dict[str, Any]]:
+        """Plain data."""
+        return [asdict(meeting) for meeting in self.meetings]
+
+    @classmethod
+    def load(cls, saved: Iterable[Mapping[str, Any]]) -> Standings:
+        """What `save` gave."""
+        return cls(Meeting(**each) for each in saved)

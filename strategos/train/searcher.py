@@ -1,0 +1,40 @@
+"""Searching from what a seat may know: worlds from beliefs, then a search over them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from strategos.games.rng import derive
+from strategos.games.spec import Game
+from strategos.play.beliefs import make_beliefs
+from strategos.play.search import Evaluator, Search, SearchConfig, SearchResult
+
+
+class Searcher:
+    """Beliefs and a search for one game; belongs to one thread."""
+
+    def __init__(self, game: Game, config: SearchConfig, evaluator: Evaluator) -> None:
+        self.game, self.config = game, config
+        self.beliefs = make_beliefs(game)
+        self.search = Search(self.beliefs.game, config, evaluator)
+
+    @property
+    def budget(self) -> int:
+        """Simulations of a decision, in all its worlds."""
+        return self.config.worlds * self.config.simulations
+
+    def worlds(self, views: np.ndarray, memories: np.ndarray | None, keys: np.ndarray) -> np.ndarray:
+        """Worlds for the decisions of `views` [B] from the streams `keys` [B], shaped as the search wants."""
+        config = self.config
+        if not config.information_set:
+            return self.beliefs.sample(views, memories, keys, config.worlds)
+        each = config.simulations + 1
+        states = self.beliefs.sample(views, memories, keys, config.worlds * each)
+        return states.reshape(len(views), config.worlds, each)
+
+    def decide(self, views: np.ndarray, memories: np.ndarray | None, keys: np.ndarray) -> SearchResult:
+        """Search the decisions of `views` [B]; `keys` [B] int64 are a stream of chance each."""
+        of_worlds = np.array([derive(int(key), 0) for key in keys], np.int64)
+        of_search = np.array([derive(int(key), 1) for key in keys], np.int64)
+        worlds = self.worlds(views, memories, of_worlds)
+        return self.search.run(worlds, views["me"].astype(np.int64), of_search)
