@@ -1,258 +1,99 @@
-"""`strategos play`: you against a bot or an agent in the terminal, with fog.
+"""`strategos play`: you against a bot or an agent in the terminal, at the game that it plays.
 
-The game waits for you: each tick is one move of yours. Without a terminal (or with `--plain`)
-it reads one move a line, so that it can be scripted and read aloud.
+The game waits for you. Without a terminal (or with `--plain`) it reads one move a line, so that it can
+be scripted and read aloud. What a table looks like is the business of `play_generals` and `play_blob`.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from argparse import Namespace
+from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from strategos.commands.arguments import InputError, Parser, board_size, positive, reading, seed
+from strategos.commands.arguments import InputError, Parser, board_size, nearest, positive, reading, seed
 
 if TYPE_CHECKING:
-    import numpy as np
     from rich.status import Status
 
-    from strategos.games.generals.game import Generals
-    from strategos.play.policy import Policy
-
-HELP = "arrows: march   wasd: move the cursor   space: wait   h: half   g: home   q: quit"
-DIRECTIONS = ("up", "down", "left", "right")
-_KEYS = {f"\x1b{kind}{letter}": way for kind in "[O" for way, letter in enumerate("ABDC")}
-_CURSOR_KEYS = {"w": 0, "s": 1, "a": 2, "d": 3}
-_STEPS = ((-1, 0), (1, 0), (0, -1), (0, 1))
+TABLES = {"generals": "strategos.commands.play_generals", "blob": "strategos.commands.play_blob"}
+"""Each game that can be played in a terminal, and the module of its table."""
+OPPONENTS = {"generals": "hunter", "blob": "heuristic"}
+_OPTIONS = {"generals": ("size", "ruleset", "ticks"), "blob": ("cards", "rounds")}
 _RANDOM_SEEDS = 2**31
 
 
 def run(arguments: list[str]) -> int:
     """Play one game; the exit code is 0 whoever wins."""
-    parser = Parser("play", "Play Generals against a bot or an agent. " + HELP)
-    parser.add_argument("opponent", nargs="?", default="hunter", help="a bot, run or checkpoint (hunter)")
-    parser.add_argument("--size", type=board_size, default=(10, 10), metavar="N", help="10 or 8x12 (10)")
-    parser.add_argument("--players", type=positive, default=2, help="you and your opponents (2)")
-    parser.add_argument("--ruleset", default="generalsio", help="generalsio, classic, duel or competition")
-    parser.add_argument("--seed", type=seed, help="the same board again")
-    parser.add_argument("--ticks", type=positive, default=2000, help="a draw after so many ticks (2000)")
+    parser = Parser("play", "Play Generals or Blob against a bot or an agent; the screen shows the keys.")
+    parser.add_argument("opponent", nargs="?", help="a bot, run or checkpoint (hunter; blob heuristic)")
+    parser.add_argument("--game", metavar="NAME", help="generals or blob (the one the opponent plays)")
+    parser.add_argument("--players", type=positive, help="you and your opponents (2; blob 4)")
+    parser.add_argument("--size", type=board_size, metavar="N", help="generals: 10 or 8x12 (10)")
+    parser.add_argument("--ruleset", help="generals: generalsio, classic, duel or competition")
+    parser.add_argument("--ticks", type=positive, help="generals: a draw after so many ticks (2000)")
+    parser.add_argument("--cards", type=positive, help="blob: the largest deal (5)")
+    parser.add_argument("--rounds", help="blob: one deal, or all of a whole game (one)")
+    parser.add_argument("--seed", type=seed, help="the same board or deal again")
     parser.add_argument("--plain", action="store_true", help="text, one move a line")
     options = parser.read(arguments)
 
     import numpy as np
 
-    from strategos.games.generals.game import Generals
     from strategos.play.agents import load_policy
 
-    height, width = options.size
-    with reading("this board cannot be played"):
-        game = Generals(height, width, options.players, ruleset=options.ruleset)
+    game = options.game or game_of(options.opponent)
+    _check_options(options, game)
+    name = options.opponent or OPPONENTS[game]
     with reading():
-        opponent = load_policy(options.opponent)
+        opponent = load_policy(name)
     number = options.seed
     if number is None:
         number = int(np.random.default_rng().integers(_RANDOM_SEEDS))
     plain = options.plain or not sys.stdin.isatty() or not sys.stdout.isatty()
+    room = import_module(TABLES[game])
+    with reading(f"this game of {game} cannot be played"):
+        trial = room.sit_down(options, opponent, number)
     waiting: AbstractContextManager[object] = nullcontext() if plain else _waiting()
-    with waiting, reading(f"{options.opponent} cannot play this game"):
-        # A tick at a table of its own: an agent of another game fails here, before a board is shown.
-        Table(game, opponent, number, options.ticks).step(game.pass_action)
-    table = Table(game, opponent, number, options.ticks)
+    with waiting, reading(f"{name} cannot play this game"):
+        # At a table of its own: an agent of another game fails here, before anything is shown.
+        trial.try_out()
+    table = room.sit_down(options, opponent, number)
     if plain:
-        _play_plain(table)
+        room.play_plain(table)
     else:
-        _play_with_keys(table)
+        room.play_on_screen(table)
     print(table.outcome())
     return 0
+
+
+def game_of(player: str | None) -> str:
+    """The game that a bot, or the checkpoint of an agent, says it plays; Generals where it says nothing."""
+    from strategos.play.agents import find_checkpoint, read_meta
+    from strategos.play.bots import BOTS
+
+    if player is None:
+        return "generals"
+    if player in BOTS:
+        return getattr(BOTS[player], "game", "generals")
+    with reading():
+        described = read_meta(find_checkpoint(player)).get("game")
+    name = described.get("name") if isinstance(described, dict) else described
+    return str(name or "generals")
+
+
+def _check_options(options: Namespace, game: str) -> None:
+    """`InputError` for a game that no terminal shows, and for an option of another game."""
+    if game not in TABLES:
+        raise InputError(f"no table for {game!r}{nearest(game, TABLES)}; --game is {' or '.join(TABLES)}")
+    for other, names in _OPTIONS.items():
+        for name in names:
+            if other != game and getattr(options, name) is not None:
+                raise InputError(f"--{name} is for {other}, and this is a game of {game}; try --game {other}")
 
 
 def _waiting() -> Status:
     from rich.console import Console
 
-    return Console().status("setting up the board; a new size is compiled once")
-
-
-class Table:
-    """One game in which you have the first seat and `opponent` all others."""
-
-    def __init__(self, game: Generals, opponent: Policy, seed: int, tick_limit: int) -> None:
-        import numpy as np
-
-        from strategos.engine.batch import Batch
-
-        self.game, self.opponent, self.seed = game, opponent, seed
-        self.random = np.random.default_rng(seed)
-        self.batch = Batch(game, 1, seed=seed, threads=1, tick_limit=tick_limit)
-        self.batch.reset(seeds=np.array([seed], np.int64))
-        self.names = ["you"] + [self.opponent.name] * (game.players - 1)
-
-    @property
-    def view(self) -> np.record:
-        """What you see."""
-        return self.batch.observation.views[0, 0]
-
-    @property
-    def memory(self) -> np.record:
-        """What you have seen."""
-        return self.batch.observation.memories[0, 0]
-
-    @property
-    def over(self) -> bool:
-        """You are out, or the game has ended."""
-        return bool(self.batch.terminated[0] or self.batch.truncated[0] or self.view["alive"][0] != 1)
-
-    def legal(self, action: int) -> bool:
-        """Whether you may play `action` now."""
-        return bool(self.batch.observation.masks[0, 0, action >> 3] >> (action & 7) & 1)
-
-    def step(self, action: int) -> None:
-        """Play `action` and the opponents' answers."""
-        import numpy as np
-
-        seen = self.batch.observation
-        actions = np.full((1, self.game.players), action, np.int32)
-        for seat in range(1, self.game.players):
-            views, masks, memories = seen.views[:, seat], seen.masks[:, seat], seen.memories[:, seat]
-            actions[:, seat] = self.opponent.act(views, masks, memories, self.random)
-        self.batch.step(actions)
-
-    def home(self) -> int:
-        """The tile of your general, or any tile of yours."""
-        import numpy as np
-
-        from strategos.games.generals.record import GENERAL
-
-        mine = self.view["owner"] == 0
-        generals = np.flatnonzero(mine & (self.view["terrain"] == GENERAL))
-        tiles = generals if len(generals) else np.flatnonzero(mine)
-        return int(tiles[0]) if len(tiles) else 0
-
-    def outcome(self) -> str:
-        """How it stands or ended, in one line, with the way to play this board again."""
-        winner = int(self.batch.states["winner"][0])
-        again = f"(board {self.seed}: --seed {self.seed})"
-        if self.batch.terminated[0] and winner == int(self.game.teams[0]):
-            return f"You win after {int(self.view['tick'])} ticks. {again}"
-        if self.view["alive"][0] != 1 or (self.batch.terminated[0] and winner >= 0):
-            return f"You lose after {int(self.view['tick'])} ticks. {again}"
-        if self.batch.terminated[0] or self.batch.truncated[0]:
-            return f"A draw after {int(self.view['tick'])} ticks. {again}"
-        return f"You left at tick {int(self.view['tick'])}. {again}"
-
-
-def _play_plain(table: Table) -> None:
-    from strategos.games.generals.notation import format_view
-
-    print("One move a line: ROW COLUMN up|down|left|right [half], counted from 0; empty to wait, q to quit.")
-    while not table.over:
-        print(f"\n{format_view(table.view)}\n> ", end="", flush=True)
-        line = sys.stdin.readline()
-        if not line or line.strip() in ("q", "quit"):
-            return
-        try:
-            action = parse_move(line, table)
-        except InputError as mistake:
-            print(mistake)
-            continue
-        table.step(action)
-
-
-def parse_move(line: str, table: Table) -> int:
-    """The action of `ROW COLUMN DIRECTION [half]`; an empty line waits. `InputError` for anything else."""
-    words = line.replace(",", " ").split()
-    if not words or words == ["pass"]:
-        return table.game.pass_action
-    half = words[-1] in ("half", "h")
-    direction = [name for name in DIRECTIONS if len(words) > 2 and name.startswith(words[2].lower())]
-    if len(words) != 3 + half or not (words[0].isdigit() and words[1].isdigit()) or not direction:
-        raise InputError(f"{line.strip()!r} is not a move such as '3 4 up' or '3 4 up half'")
-    row, column = int(words[0]), int(words[1])
-    if row >= table.view["height"] or column >= table.view["width"]:
-        raise InputError(f"{row} {column} is not on the board")
-    cell = row * int(table.view["stride"]) + column
-    action = cell * 8 + DIRECTIONS.index(direction[0]) * 2 + half
-    if not table.legal(action):
-        raise InputError(f"from {row} {column} no army of yours can go {direction[0]}")
-    return action
-
-
-def _play_with_keys(table: Table) -> None:
-    from rich.console import Console, Group
-    from rich.live import Live
-    from rich.text import Text
-
-    from strategos.commands.board import TILE_COLUMNS, board_text, scoreboard_text
-
-    console = Console()
-    needed = int(table.view["width"]) * TILE_COLUMNS
-    if console.width < needed:
-        raise InputError(f"the terminal has {console.width} columns, this board needs {needed}; use --size")
-    cursor, half, message = table.home(), False, ""
-
-    def screen() -> Group:
-        turn = f"tick {int(table.view['tick'])}   {'half armies' if half else 'whole armies'}   {message}"
-        return Group(
-            scoreboard_text(table.view, table.names),
-            board_text(table.view, memory=table.memory, cursor=cursor, marks="()" if half else "[]"),
-            Text(turn, style="bold"),
-            Text(HELP, style="dim"),
-        )
-
-    with _raw_keys() as keys, Live(screen(), console=console, auto_refresh=False, screen=True) as live:
-        for key in keys:
-            message = ""
-            if key == "q":
-                break
-            if key == "h":
-                half = not half
-            elif key == "g":
-                cursor = table.home()
-            elif key in _CURSOR_KEYS:
-                cursor = _beside(table, cursor, _CURSOR_KEYS[key])
-            elif key in _KEYS:
-                action = cursor * 8 + _KEYS[key] * 2 + half
-                target = _beside(table, cursor, _KEYS[key])
-                if target != cursor and table.legal(action):
-                    table.step(action)
-                    cursor, half = target, False
-                else:
-                    message = "no army can go there"
-            elif key == " ":
-                table.step(table.game.pass_action)
-            live.update(screen(), refresh=True)
-            if table.over:
-                break
-    console.print(screen())
-
-
-def _beside(table: Table, cell: int, direction: int) -> int:
-    """The tile next to `cell`, or `cell` itself at the edge."""
-    stride = int(table.view["stride"])
-    row, column = cell // stride + _STEPS[direction][0], cell % stride + _STEPS[direction][1]
-    inside = 0 <= row < table.view["height"] and 0 <= column < table.view["width"]
-    return row * stride + column if inside else cell
-
-
-@contextmanager
-def _raw_keys() -> Iterator[Iterator[str]]:
-    """Keys as they are pressed; the terminal is itself again afterwards."""
-    import os
-    import termios
-    import tty
-
-    stream = sys.stdin.fileno()
-    before = termios.tcgetattr(stream)
-
-    def keys() -> Iterator[str]:
-        while True:
-            pressed = os.read(stream, 16).decode("utf-8", "replace")
-            if not pressed or pressed == "\x04":
-                return
-            yield pressed if pressed.startswith("\x1b") else pressed[0].lower()
-
-    tty.setcbreak(stream)
-    try:
-        yield keys()
-    finally:
-        termios.tcsetattr(stream, termios.TCSADRAIN, before)
+    return Console().status("setting up the table; the first time some code is compiled")
