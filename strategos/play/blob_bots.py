@@ -6,7 +6,7 @@ chances, and a bid b is made when L <= b <= H, which is P(L <= b) - P(H < b). On
 both questions: which bid to make, and which card to play (look one card ahead: the chance that it wins
 this trick, and what the cards that stay in hand make of either outcome).
 
-Stateless: all that it goes by, the cards that are out, shown voids and what others still need, is in the view.
+Stateless: all that it goes by, the cards that are out, voids and what others still need, is in the view.
 """
 
 from __future__ import annotations
