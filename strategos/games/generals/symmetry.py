@@ -126,6 +126,13 @@ class BoardSymmetry:
             moved[rows[:, None], moved_actions(*about, self.num_actions)] = policies[rows]
         return moved
 
+    def restored(self, views: np.ndarray, policies: np.ndarray, elements: np.ndarray) -> np.ndarray:
+        """The inverse of `policies`: numbers for each action of the turned boards, on the original ones."""
+        original = np.empty_like(policies)
+        for rows, about in self._groups(views, elements):
+            original[rows] = policies[rows[:, None], moved_actions(*about, self.num_actions)]
+        return original
+
     def actions(self, views: np.ndarray, actions: np.ndarray, elements: np.ndarray) -> np.ndarray:
         """What the action ids [B] or [B, K] become, in their own dtype."""
         moved = np.empty_like(actions)
