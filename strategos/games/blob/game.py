@@ -219,7 +219,7 @@ def _reset(states, seeds, players, cards, least, rounds, trump, dealer, turned_u
         state.key = seeds[game]
         state.draws = 3
         state.tick = 0
-        state.round = 0
+        state["round"] = 0
         state.rounds = rounds
         state.over = 0
         state.players = players
@@ -231,7 +231,6 @@ def _reset(states, seeds, players, cards, least, rounds, trump, dealer, turned_u
         state.dealer = below(state.key, 2, players) if dealer == _ANY else dealer
         state.turned_up = turned_up
         state.scoring = scoring
-        state.num_plays = DECK  # all of them are cleared
         for seat in range(MAX_PLAYERS):
             state.hand[seat] = 0
             state.scores[seat] = 0
@@ -281,13 +280,14 @@ def _view(states, views):
     for game in range(states.shape[0]):
         state = states[game]
         players = state.players
-        turns, first = state.num_plays // players, state.num_plays % players
+        turns = rules.full_tricks(state)
+        first = state.num_plays - turns * players
         for seat in range(players):
             view = views[game, seat]
             view.hand = state.hand[seat]
             view.tick = state.tick
             view.me = seat
-            view.round = state.round
+            view["round"] = state["round"]
             view.rounds = state.rounds
             view.players = players
             view.largest = state.largest

@@ -230,7 +230,7 @@ def _begin(position: _Position) -> np.record:
         if name not in words:
             raise ValueError(f"the position does not say {name}")
     state = np.zeros(1, STATE)[0]
-    state["players"], state["rounds"], state["num_plays"] = players, 1, DECK
+    state["players"], state["rounds"] = players, 1
     state["dealer"] = _number("dealer", words["dealer"][0], 0, players - 1)
     trump, scoring = words["trump"][0], words.get("scoring", [SCORINGS[0]])[0]
     if trump != "none" and trump not in list(SUITS):

@@ -28,7 +28,10 @@ STATE = np.dtype(
             ("hand", "i8", (MAX_PLAYERS,)),  # cards that each seat still holds
             ("tick", "i4"),  # actions made in the game
             ("scores", "i4", (MAX_PLAYERS,)),  # totals of the rounds that are finished
-            ("round", "i2"),  # number of this round, from 0
+            (
+                "round",
+                "i2",
+            ),  # number of this round, from 0; in kernels `state["round"]`, as records have a method `round`
             ("rounds", "i2"),  # the game is over after so many
             ("over", "i1"),
             ("players", "i1"),

@@ -91,15 +91,15 @@ def _drawn(position: Position, bound: int) -> int:
 
 
 def _deal(position: Position) -> None:
-    """One card after the other from a stock in the order of the deck, seat 0 all of its cards first."""
-    stock = list(DECK)
-    position.hands = [
-        sorted((stock.pop(_drawn(position, len(stock))) for _ in range(position.cards)), key=DECK.index)
-        for _ in position.seats
-    ]
+    """Shuffle: every place of the deck gets one of the cards left over; seat 0 has all of its cards first."""
+    deck, places = list(DECK), position.players * position.cards + position.turned_up
+    for place in range(places):
+        chosen = place + _drawn(position, len(deck) - place)
+        deck[place], deck[chosen] = deck[chosen], deck[place]
+    position.hands = [deck[seat * position.cards : (seat + 1) * position.cards] for seat in position.seats]
     position.bids, position.tricks, position.turned = [], [], ""
     if position.turned_up:
-        position.turned = stock[_drawn(position, len(stock))]
+        position.turned = deck[places - 1]
         position.trump = position.turned[0]
 
 

@@ -6,6 +6,7 @@ card are a few machine instructions. The twin to read is `reference.py`.
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from strategos.games.bits import count_bits
@@ -13,6 +14,7 @@ from strategos.games.blob.record import (
     BID,
     DECK,
     MAX_CARDS,
+    MAX_PLAYERS,
     NO_TRUMP,
     NONE,
     NUM_ACTIONS,
@@ -21,9 +23,9 @@ from strategos.games.blob.record import (
 )
 from strategos.games.rng import below, draw
 
-_DECK_MASK = (1 << DECK) - 1
-_SIX_BITS = (1 << 6) - 1
 EXACT_BONUS = 10
+_RECIPROCAL = np.array([0] + [1024 // players + 1 for players in range(1, MAX_PLAYERS + 1)], np.int64)
+"""`plays * _RECIPROCAL[players] >> 10` is `plays // players` up to a deck; a division takes far longer."""
 
 
 @njit(cache=True)
@@ -49,23 +51,24 @@ def nth_card(cards, index):
 @njit(cache=True)
 def begin_round(state):
     """Deal `state.cards` cards to each seat; dealer and, unless it is turned up, trump are set."""
-    players, cards = state.players, state.cards
-    stock = _DECK_MASK
-    left = DECK
-    for seat in range(players):
+    deck = state.plays  # free until the table is cleared
+    for place in range(DECK):
+        deck[place] = place
+    dealt, first = 0, int(state.draws)
+    for seat in range(state.players):
         hand = 0
-        for _ in range(cards):
-            card = nth_card(stock, below(state.key, state.draws, left))
-            state.draws += 1
-            left -= 1
-            stock ^= 1 << card
-            hand |= 1 << card
+        for _ in range(state.cards):
+            chosen = dealt + below(state.key, first + dealt, DECK - dealt)
+            hand |= 1 << int(deck[chosen])
+            deck[chosen] = deck[dealt]
+            dealt += 1
         state.hand[seat] = hand
     state.turned = NONE
     if state.turned_up:
-        state.turned = nth_card(stock, below(state.key, state.draws, left))
-        state.draws += 1
+        state.turned = deck[dealt + below(state.key, first + dealt, DECK - dealt)]
         state.trump = state.turned // 13
+        dealt += 1
+    state.draws = first + dealt
     clear_table(state)
 
 
@@ -76,13 +79,25 @@ def clear_table(state):
         state.bids[seat] = NONE
         state.tricks[seat] = 0
         state.voids[seat] = 0
-    for place in range(state.num_plays):
+    for place in range(DECK):
         state.plays[place] = NONE
     for trick in range(MAX_CARDS):
         state.leaders[trick] = NONE
     state.num_bids = 0
     state.num_plays = 0
-    state.turn = (state.dealer + 1) % state.players
+    state.turn = left_of(state, state.dealer)
+
+
+@njit(cache=True)
+def left_of(state, seat):
+    """The seat to the left of `seat`."""
+    return seat + 1 if seat + 1 < state.players else 0
+
+
+@njit(cache=True)
+def full_tricks(state):
+    """How many full tricks have been played in this round."""
+    return int(state.num_plays) * int(_RECIPROCAL[state.players]) >> 10
 
 
 @njit(cache=True)
@@ -111,24 +126,25 @@ def legal_bids(state):
 def legal_cards(state):
     """The cards that the seat to move may play, as a mask."""
     hand = int(state.hand[state.turn])
-    place = state.num_plays % state.players
-    if place:
-        led = int(state.plays[state.num_plays - place]) // 13
+    first = full_tricks(state) * int(state.players)
+    following = 0
+    if state.num_plays > first:
+        led = int(state.plays[first]) // 13
         following = hand & (SUIT_MASK << (led * 13))
-        if following:
-            return following
-    return hand
+    return following if following else hand
 
 
 @njit(cache=True)
 def trick_winner(state, first):
     """The place, from 0, of the card that wins the full trick beginning at play number `first`."""
-    best, winner = state.plays[first], 0
-    for place in range(1, state.players):
-        card = state.plays[first + place]
-        suit, best_suit = card // 13, best // 13
-        if (suit == best_suit and card > best) or (suit != best_suit and suit == state.trump):
-            best, winner = card, place
+    led = int(state.plays[first]) // 13
+    best, winner = -1, 0
+    for place in range(state.players):
+        card = int(state.plays[first + place])
+        suit = card // 13
+        strength = card + 64 * (suit == led) + 128 * (suit == state.trump)
+        winner = place if strength > best else winner  # no branch to mispredict
+        best = max(best, strength)
     return winner
 
 
@@ -158,39 +174,40 @@ def end_round(state):
         points = round_score(state, seat)
         state.last_scores[seat] = points
         state.scores[seat] += points
-    if state.round + 1 >= state.rounds:
+    if state["round"] + 1 >= state.rounds:
         state.over = 1
         state.turn = NONE
         return
-    state.round += 1
-    state.cards = cards_of_round(state.largest, state.players, state.round)
-    state.trump = state.round % (NO_TRUMP + 1)
-    state.dealer = (state.dealer + 1) % state.players
+    state["round"] += 1
+    state.cards = cards_of_round(state.largest, state.players, state["round"])
+    state.trump = state["round"] % (NO_TRUMP + 1)
+    state.dealer = left_of(state, state.dealer)
     begin_round(state)
 
 
 @njit(cache=True)
 def play_card(state, card):
     """Play a legal card."""
-    seat, players = state.turn, state.players
-    place = state.num_plays % players
+    seat, players, card = int(state.turn), int(state.players), int(card)
+    trick = full_tricks(state)
+    first = trick * players
+    place = int(state.num_plays) - first
     if place == 0:
-        state.leaders[state.num_plays // players] = seat
+        state.leaders[trick] = seat
     else:
-        led = int(state.plays[state.num_plays - place]) // 13
-        if card // 13 != led:
-            state.voids[seat] |= 1 << led
+        led = int(state.plays[first]) // 13
+        state.voids[seat] |= int(card // 13 != led) << led
     state.hand[seat] ^= 1 << card
-    state.plays[state.num_plays] = card
+    state.plays[first + place] = card
     state.num_plays += 1
     if place < players - 1:
-        state.turn = (seat + 1) % players
+        state.turn = left_of(state, seat)
         return
-    first = state.num_plays - players
-    winner = (state.leaders[first // players] + trick_winner(state, first)) % players
+    winner = int(state.leaders[trick]) + trick_winner(state, first)
+    winner -= players * (winner >= players)
     state.tricks[winner] += 1
     state.turn = winner
-    if state.num_plays == players * state.cards:
+    if trick + 1 == state.cards:
         end_round(state)
 
 
@@ -217,7 +234,7 @@ def play_action(state, action):
     if state.num_bids < state.players:
         state.bids[state.turn] = action - BID
         state.num_bids += 1
-        state.turn = (state.turn + 1) % state.players
+        state.turn = left_of(state, state.turn)
     else:
         play_card(state, action)
 
@@ -228,8 +245,9 @@ def random_action(state):
     bidding = state.num_bids < state.players
     choices = legal_bids(state) if bidding else legal_cards(state)
     count = count_bits(choices)
-    index = 0
     if count > 1:
         index = (draw(state.key, state.draws) * count) >> 32
         state.draws += 1
-    return nth_card(choices, index) + BID * bidding
+        for _ in range(index):  # few are held: faster than `nth_card`
+            choices &= choices - 1
+    return lowest_card(choices) + BID * bidding
