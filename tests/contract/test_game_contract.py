@@ -17,6 +17,13 @@ OPTIONS: dict[str, list[dict]] = {
         {"height": 9, "width": 8, "ruleset": "classic", "players": 3},
         {"height": 9, "width": 8, "players": 4, "teams": (0, 1, 0, 1)},
     ],
+    "blob": [
+        {"players": 4, "cards": 5},
+        {"players": 3, "cards": 2, "rounds": "all"},
+        {"players": 5, "cards": 4, "scoring": "tricks_plus_bonus"},
+        {"players": 6, "cards": 5, "turned_up": True},
+        {"players": 8, "cards": 3, "min_cards": 2, "trump": "none"},
+    ],
 }
 CASES = [(name, options) for name in GAMES for options in OPTIONS.get(name, [{}])]
 IDS = [f"{name}-{'-'.join(str(value) for value in options.values()) or 'default'}" for name, options in CASES]
@@ -223,6 +230,20 @@ def test_play_randomly_is_random_actions_and_step_in_one(game):
         game.play_randomly(two.states, actions_two, two.illegal)
         assert (actions_one == actions_two).all() and not two.illegal.any()
     assert one.states.tobytes() == two.states.tobytes()
+
+
+def test_a_playout_plays_as_many_random_ticks_as_asked_or_to_the_end(game):
+    one, two = Table(game, seeds()), Table(game, seeds())
+    actions = np.zeros(one.illegal.shape, np.int32)
+    for _ in range(22):
+        game.play_randomly(one.states, actions, one.illegal)
+    game.playout(two.states, 9)
+    game.playout(two.states, 13)
+    game.playout(two.states, 0)
+    assert one.states.tobytes() == two.states.tobytes()
+    if game.spec.max_ticks:
+        game.playout(two.states, game.spec.max_ticks)
+        assert game.over(two.states).all()
 
 
 def test_a_batch_of_it_plays_game_after_game(game):

@@ -16,13 +16,16 @@ from strategos.games import make_game
 FOLDER = Path(__file__).parent
 RECORDINGS: dict[str, tuple[str, dict, int, int]] = {
     "kuhn": ("kuhn", {}, 12, 3),
+    "blob": ("blob", {"players": 4, "cards": 5, "scoring": "tricks_plus_bonus"}, 1, 24),
+    "blob-game": ("blob", {"players": 3, "cards": 2, "rounds": "all"}, 1, 36),
+    "blob-turned-up": ("blob", {"players": 8, "cards": 2, "turned_up": True}, 1, 24),
     "generals": ("generals", {"height": 6, "width": 6, "min_height": 5}, 1, 90),
     "generals-teams": ("generals", {"height": 9, "width": 8, "players": 4, "teams": (0, 1, 0, 1)}, 1, 60),
     "generals-competition": ("generals", {"height": 6, "width": 6, "ruleset": "competition"}, 1, 60),
     "generals-classic": ("generals", {"height": 6, "width": 6, "ruleset": "classic"}, 1, 60),
 }
 """Name: (game, options, games played, ticks of each)."""
-SHOWN_EVERY = 15
+SHOWN_EVERY = {"kuhn": 1, "blob": 4, "generals": 15}
 
 
 def playthrough(name: str) -> Iterator[str]:
@@ -60,7 +63,7 @@ def _observed(game, states: np.ndarray, tick: int) -> Iterator[str]:
     for view in views.ravel():
         seen.update(game.notation.format_view(view).encode())
     yield f"legal {legal.tolist()} seen {seen.hexdigest()[:12]}"
-    if game.spec.name == "kuhn" or tick % SHOWN_EVERY == 0:
+    if tick % SHOWN_EVERY[game.spec.name] == 0:
         for state, seats in zip(states, views, strict=True):
             yield game.notation.format_state(state)
             yield "seen by the first player:\n" + game.notation.format_view(seats[0])
