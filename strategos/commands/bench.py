@@ -10,7 +10,7 @@ from pathlib import Path
 from strategos.commands.arguments import InputError, Parser, nearest
 
 FOLDER = Path(__file__).resolve().parents[2] / "bench"
-DEFAULT = ("engine", "scaling", "startup")
+DEFAULT = ("engine", "scaling", "startup", "blob")
 """What runs unasked. `peers` needs a package of others, `strength` trains for half an hour."""
 EXIT_FAILED = 1
 

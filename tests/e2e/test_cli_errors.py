@@ -130,7 +130,7 @@ def test_the_trace_is_there_for_whoever_asks(folder, monkeypatch):
 @pytest.fixture
 def scripts(folder, monkeypatch) -> Path:
     """Benchmarks of which `strength` fails and the others print their name."""
-    for name in ("engine", "scaling", "startup", "peers"):
+    for name in ("engine", "scaling", "startup", "blob", "peers"):
         (folder / f"{name}.py").write_text(f'if __name__ == "__main__":\n    print("ran {name}")\n')
     (folder / "strength.py").write_text('if __name__ == "__main__":\n    raise RuntimeError("no time")\n')
     monkeypatch.setattr("strategos.commands.bench.FOLDER", folder)
@@ -139,7 +139,7 @@ def scripts(folder, monkeypatch) -> Path:
 
 def test_benchmarks_that_take_more_than_minutes_run_only_by_name(scripts, capfd):
     assert main(["bench", "--json"]) == 0
-    assert capfd.readouterr().out.split("\n") == ["ran engine", "ran scaling", "ran startup", ""]
+    assert capfd.readouterr().out.split("\n") == ["ran engine", "ran scaling", "ran startup", "ran blob", ""]
     assert main(["bench", "peers", "--json"]) == 0
     assert capfd.readouterr().out == "ran peers\n"
 
