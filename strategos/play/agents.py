@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,35 @@ class PolicyError(ValueError):
 
 
 def load_policy(
-    source: str | Path, *, temperature: float = 1.0, device: str = "cpu", which: str = "best"
+    source: str | Path,
+    *,
+    temperature: float = 1.0,
+    device: str = "cpu",
+    which: str = "best",
+    symmetries: bool = True,
 ) -> Policy:
     """The player called `source`: a bot's name, a checkpoint folder, a run folder or the name of a run.
 
-    Of a run, `which` chooses the `best` or the `latest` checkpoint. Raises `PolicyError`.
+    Of a run, `which` chooses the `best` or the `latest` checkpoint. An agent for Generals looks at a board
+    from all sides (`symmetries`): stronger, at eight times the price. Raises `PolicyError`.
     """
     name = str(source)
     if name in BOTS:
         return BOTS[name]()
+    if re.fullmatch(r"mcts-\d+", name):
+        return load_search_bot(name)
     folder = find_checkpoint(source, which)
-    return load_network_policy(folder, temperature=temperature, device=device)
+    return load_network_policy(folder, temperature=temperature, device=device, symmetries=symmetries)
+
+
+def load_search_bot(name: str) -> Policy:
+    """The player called `mcts-N`, of N simulations a move; `PolicyError` for another N."""
+    from strategos.play.search_bots import MctsBot
+
+    simulations = int(name.removeprefix("mcts-"))
+    if not 1 <= simulations <= 1_000_000:
+        raise PolicyError(f"no player {name!r}: a move takes 1 to 1000000 simulations, as in mcts-100")
+    return MctsBot(simulations)
 
 
 def find_checkpoint(source: str | Path, which: str = "best") -> Path:
@@ -86,12 +105,15 @@ def checked_bytes(folder: Path, name: str, meta: dict[str, Any]) -> bytes:
     return content
 
 
-def load_network_policy(folder: Path, *, temperature: float = 1.0, device: str = "cpu") -> Policy:
+def load_network_policy(
+    folder: Path, *, temperature: float = 1.0, device: str = "cpu", symmetries: bool = True
+) -> Policy:
     """The agent of a checkpoint folder; `PolicyError` names the file that is damaged."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
     from strategos.play.network import NetworkPolicy, build_network, make_encoder
+    from strategos.play.symmetric import SymmetricPolicy
 
     meta = read_meta(folder)
     content = checked_bytes(folder, WEIGHTS_FILE, meta)
@@ -103,4 +125,5 @@ def load_network_policy(folder: Path, *, temperature: float = 1.0, device: str =
     network.to(device).eval()
     encode = make_encoder(meta["network"]["planes"], device, meta["network"].get("bfloat16", False))
     name = f"{meta.get('run', folder.parent.parent.name)}@{meta.get('samples', 0)}"
-    return NetworkPolicy(network, encode, name=name, temperature=temperature)
+    policy = NetworkPolicy(network, encode, name=name, temperature=temperature)
+    return SymmetricPolicy(policy) if symmetries and meta["network"]["kind"] == "grid" else policy

@@ -7,6 +7,7 @@ arrays and not records, so that one compilation serves every board size and play
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numba import njit
@@ -65,11 +66,20 @@ class ExpanderBot:
         return actions
 
 
+def _mcts(simulations: int) -> Policy:
+    """A player that searches; imported when it is asked for, as it needs much that the others do not."""
+    from strategos.play.search_bots import MctsBot
+
+    return MctsBot(simulations)
+
+
 BOTS: dict[str, Callable[[], Policy]] = {
     "random": RandomBot,  # any game
     "expander": ExpanderBot,
     "hunter": HunterBot,
     "heuristic": HeuristicBot,
+    "mcts-100": partial(_mcts, 100),
+    "mcts-800": partial(_mcts, 800),
 }
 """Name of each bot, and what makes one."""
 
