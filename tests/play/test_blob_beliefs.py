@@ -13,7 +13,7 @@ from strategos.games.blob.game import Blob
 from strategos.games.blob.record import BID, DECK, NONE, VIEW, card_id
 from strategos.play.beliefs import make_beliefs
 from strategos.play.blob_beliefs import BlobBeliefs, deduce
-from strategos.play.blob_reweighing import ReweighedBeliefs, log_likelihoods
+from strategos.play.blob_reweighing import ReweighedBeliefs, _resample, log_likelihoods
 
 ALMOST_NEVER = 1e-5
 """Seeds are fixed, so a test that passes once passes always; this is how unlikely luck it takes."""
@@ -494,6 +494,22 @@ def test_reweighing_reaches_the_exact_posterior(plays):
         error = often.std() / np.sqrt(repeats)
         assert abs(often.mean() - chance) < 5 * error + 0.01 * chance, card
     assert len(np.unique(worlds["key"])) == worlds.size
+
+
+def test_the_resampling_is_in_proportion():
+    """Each candidate as often as its weight says, rounded up or down, and right on average over keys."""
+    weights = np.array([0.05, 0.0, 3.0, 0.4, 1.55, 0.0])
+    repeats, wanted = 2000, 7
+    candidates = np.zeros((repeats, len(weights)), Blob.state_dtype)
+    candidates["tick"] = np.arange(len(weights))
+    drawn = np.zeros((repeats, wanted), Blob.state_dtype)
+    with np.errstate(divide="ignore"):
+        logs = np.repeat(np.log(weights)[None] - 700, repeats, axis=0)
+    _resample(candidates, logs, np.arange(repeats), drawn)
+    often = (drawn["tick"][:, :, None] == np.arange(len(weights))).sum(axis=1)
+    expected = wanted * weights / weights.sum()
+    assert (often.sum(axis=1) == wanted).all() and (np.abs(often - expected) < 1).all()
+    np.testing.assert_allclose(often.mean(axis=0), expected, atol=0.06)
 
 
 def test_reweighing_prefers_hands_that_explain_the_bids():
