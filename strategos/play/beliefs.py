@@ -1,4 +1,4 @@
-"""Sampled worlds: full states that agree with all that one player knows. The door; each game has its own file.
+"""Sampled worlds: full states that agree with all that one player knows. The door to each game's own.
 
 A search may only ever look at worlds that came through here, never at the true state.
 """
@@ -24,8 +24,8 @@ class Beliefs(Protocol):
     ) -> np.ndarray:
         """Draw states [B, worlds] of `game.state_dtype`, a function of the arguments alone.
 
-        `views` [B]; `memories` [B], None where the game keeps none; `keys` [B] int64, a random stream each. The
-        stream inside a world is a fresh one: it tells nothing of the true game's.
+        `views` [B]; `memories` [B], None where the game keeps none; `keys` [B] int64, a random stream each.
+        The stream inside a world is a fresh one: it tells nothing of the true game's.
         """
         ...
 
