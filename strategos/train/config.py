@@ -44,7 +44,10 @@ class GameConfig:
     players: int = 2
     """Seats of a game; in Blob `deals` say it."""
     tick_limit: int = 400
-    """A game is cut here: the value of its last position stands for what would have come. 0 never."""
+    """A game is cut here. 0 never."""
+    limit_value: float | None = None
+    """What a game that is cut is worth to every seat, from -1 to 1, where the limit is a rule of the match.
+    Left out, the limit is only practical: the value of the last position stands for what would have come."""
     scoring: str = "exact"
     """Of Blob: exact (10 + bid for an exact bid) or tricks_plus_bonus (1 a trick, 10 more if exact)."""
 
@@ -160,8 +163,8 @@ class TrainConfig:
     max_minutes: float = 0.0
     """The run ends early after so many minutes of training; 0 never."""
     fit: bool = False
-    """After about 30 s, set the length of the run once to what fits into `max_minutes` at the speed measured.
-    Until then it is `samples`; from then on it is stored, and a resumed run equals an uninterrupted one."""
+    """After about 30 s, and at every evaluation, set the length of the run to what fits into `max_minutes`.
+    Until then it is `samples`. Speed is not the seed's to decide: such runs differ in length."""
     device: str = "auto"
     """auto, cpu or cuda."""
     compile: bool = False
@@ -207,6 +210,8 @@ def _check(config: TrainConfig) -> None:
         raise ConfigError("fit needs max_minutes above 0: how long may the run take?")
     if config.seed < 0 or config.game.tick_limit < 0:
         raise ConfigError("seed and game.tick_limit must be 0 or more")
+    if config.game.limit_value is not None and not -1 <= config.game.limit_value <= 1:
+        raise ConfigError(f"game.limit_value must be from -1 to 1, not {config.game.limit_value}")
     if config.device not in ("auto", "cpu") and not config.device.startswith("cuda"):
         raise ConfigError(f"device must be auto, cpu or cuda, not {config.device!r}")
     _check_net(config.net)

@@ -48,7 +48,7 @@ _FREE_KEYS = (
 """What may differ when a run goes on: none of it changes what is learned. `_LENGTH_KEYS` may, too, once
 the length of the run stands."""
 _FIT_AFTER_S = 30.0
-_FIT_MARGIN = 0.94
+_FIT_MARGIN = 0.97
 _NOISE = 0.02
 """A later checkpoint this much worse on a few dozen games still counts as the best: later is better."""
 
@@ -240,6 +240,8 @@ class _Run:
         every = self.config.evaluation.every
         if every > 0 and _crossed(before, trainer.progress, every):
             self._evaluate()
+            if self.config.fit and self.fitted:
+                self._set_length()
             self._save()
         elif _crossed(before, trainer.progress, self.config.checkpoint_every) or self._save_is_due():
             self._save()
@@ -264,19 +266,23 @@ class _Run:
         return limit_s > 0 and self.elapsed_s - self.saved_at_s >= limit_s
 
     def _fit(self) -> None:
-        """Once the speed is known, set the length of the run to what fits into `max_minutes`."""
+        """Once the speed is known, set the length of the run; evaluations correct it."""
         if self.fitted or self.elapsed_s < _FIT_AFTER_S:
             return
         if len(self.recent) < self.trainer.steady_iterations:
             return
         self.fitted = True
-        left_s = self.config.max_minutes * 60 * _FIT_MARGIN - self.elapsed_s
-        self.trainer.total_samples = self.trainer.samples + max(1, int(self._speed() * left_s))
+        self._set_length()
         self.display.note(
             f"{self._speed():,.0f} samples/s here: {self.trainer.total_samples:,} samples "
             f"in {self.config.max_minutes:g} minutes"
         )
         self._save()  # the length stands: whoever resumes must not measure again
+
+    def _set_length(self) -> None:
+        """Make the run as long as fits into `max_minutes` at the present speed."""
+        left_s = self.config.max_minutes * 60 * _FIT_MARGIN - self.elapsed_s
+        self.trainer.total_samples = self.trainer.samples + max(1, int(self._speed() * left_s))
 
     def _speed(self) -> float:
         """Samples per second over the last iterations, without the ones that compiled."""

@@ -177,6 +177,7 @@ class PPOTrainer:
             gamma=self.config.ppo.gamma,
             trace=self.config.ppo.trace,
             shaping=anneal(rollout.shaping, 0.0, progress / max(rollout.shaping_until, 1e-9)),
+            limit_value=self.config.game.limit_value,
         )
         opponents = self.bots | {PAST: self._past_policy()}
         teacher = self.teacher if self.ppo.teacher_weight(progress) > 0 else None

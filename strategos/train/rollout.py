@@ -43,6 +43,8 @@ class CollectSettings:
     trace: float
     shaping: float
     """Weight of the potential at this moment."""
+    limit_value: float | None = None
+    """What a game cut at the tick limit is worth to every seat; None, the value of its last position."""
 
 
 @dataclass
@@ -257,14 +259,17 @@ def collect(
         report.add(arena, rewards[tick], terminated[tick], truncated[tick], lengths)
     last_seen = _rows_of(_flat(batch.observation), rows)
     last_values, final_values = actor.values(last_seen), np.zeros(shape, np.float32)
-    if cut:
+    if settings.limit_value is not None:
+        final_values[truncated] = settings.limit_value
+    elif cut:
         values_at_end = actor.values(_joined([last for _, _, last in cut]))
         for tick, ends, _ in cut:
             final_values[tick, ends], values_at_end = values_at_end[: len(ends)], values_at_end[len(ends) :]
     clock.lap("network")
     if shaped:
         ahead[ticks] = viewers_potential(last_seen[0])
-        following = np.where(truncated, ahead_at_end, ahead[1:]) * ~terminated
+        ended = terminated if settings.limit_value is None else terminated | truncated
+        following = np.where(truncated, ahead_at_end, ahead[1:]) * ~ended
         rewards += settings.shaping * (settings.gamma * following - ahead[:-1])
     estimate = generalised_advantages(
         rewards,

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from exact import action_values
 from simultaneous_games import Level, MatrixGame
-from strategos.play.rollouts import RolloutEvaluator
 
 from strategos.games import make_game
 from strategos.play.beliefs import make_beliefs
+from strategos.play.rollouts import RolloutEvaluator
 from strategos.play.search import Search, SearchConfig
 from strategos.play.search.root_kernels import halving_schedule
 

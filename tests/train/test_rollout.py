@@ -147,3 +147,15 @@ def test_turns_of_kuhn_poker_are_joined_over_the_other_players_moves():
     passed_on_a_bet = (views[:, 8] == 1) & (shard.actions == 0) & (views[:, 12] == 0) & (views[:, 4] == 1)
     assert passed_on_a_bet.any()
     np.testing.assert_allclose(shard.returns[passed_on_a_bet], -0.5, atol=1e-5)  # folding costs the ante
+
+
+def test_a_limit_that_is_a_rule_ends_games_like_any_other_end(game):
+    """The last sample of a game that was cut has the limit's value, discounted by its one step, and no more."""
+    settings = CollectSettings(ticks=16, gamma=0.9, trace=0.8, shaping=0.0, limit_value=-0.5)
+    collected = collect(make_arena(game), make_actor(game), {}, np.random.default_rng(0), settings)
+    ended = collected.lengths.count(16)
+    last = collected.shard.returns.reshape(16, -1)[-1]
+    assert ended > 0 and np.isclose(last, -0.45, atol=1e-6).sum() >= 2 * ended
+    practical = CollectSettings(ticks=16, gamma=0.9, trace=0.8, shaping=0.0)
+    other = collect(make_arena(game), make_actor(game), {}, np.random.default_rng(0), practical)
+    assert not np.isclose(other.shard.returns.reshape(16, -1)[-1], -0.45, atol=1e-6).all()
