@@ -1,10 +1,11 @@
-"""Blob: random rounds a second beside OpenSpiel's, the time of a clone.
+"""Blob: random rounds a second beside OpenSpiel's, the time of a clone, simulations a second of the search.
 
     python bench/blob.py [--json] [--quick]
 
-All on one thread. A round is dealt, bid and played to its end by uniformly random legal actions.
-`pyspiel/...` is the same by OpenSpiel's `oh_hell` in a Python loop, chance nodes included; it is left out
-where `open_spiel` (in the test extra) is not installed.
+All on one thread, the search with a network on two. A round is dealt, bid and played to its end by
+uniformly random legal actions. `pyspiel/...` is the same by OpenSpiel's `oh_hell` in a Python loop, chance
+nodes included; it is left out where `open_spiel` (in the test extra) is not installed. A search is at the
+first bid; every simulation reaches a new leaf or the end of the round, or the measurement fails.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ import random
 import statistics
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from measurement import Options, parse_options, rates, report
 
-from strategos.games import make_game
+from strategos.games import Game, make_game
+from strategos.play.beliefs import make_beliefs
+from strategos.play.rollouts import RolloutEvaluator
+from strategos.play.search import Search, SearchConfig
 
 PLAYERS, CARDS = 4, 5
 TABLE = f"{PLAYERS}x{CARDS}"
@@ -96,7 +101,63 @@ def measure_clone(options: Options) -> None:
     report(options, "clone/python", values, "us", target="under 1")
 
 
-MEASUREMENTS = (measure_rounds, measure_clone)
+def bidding_worlds(groups: int, worlds: int) -> tuple[Game, np.ndarray, np.ndarray]:
+    """Decisions of the first bid with sampled hands: the game, worlds [G, W] and the seats that bid."""
+    game = make_game("blob", players=PLAYERS, cards=CARDS)
+    states = np.zeros(groups, game.state_dtype)
+    game.reset(states, np.arange(groups, dtype=np.int64))
+    views = np.zeros((groups, PLAYERS), game.view_dtype)
+    game.view(states, views)
+    seats = states["turn"].astype(np.int64)
+    own = views[np.arange(groups), seats]
+    return game, make_beliefs(game).sample(own, None, np.arange(groups, dtype=np.int64), worlds), seats
+
+
+def search_rates(search: Search, worlds: np.ndarray, seats: np.ndarray, repetitions: int) -> list[float]:
+    """Simulations a second; fails where a simulation was none (trap 18)."""
+    keys = np.arange(len(seats), dtype=np.int64)
+    simulations = worlds.size * search.config.simulations
+
+    def play() -> float:
+        found = search.run(worlds, seats, keys)
+        if (found.leaves + found.terminals).sum() != simulations:
+            raise RuntimeError("some simulations reached neither a new leaf nor the end of the round")
+        return simulations
+
+    play()  # compiles, makes room
+    return rates(play, repetitions)
+
+
+def measure_search_rollouts(options: Options) -> None:
+    """`search/rollouts`: one core, a random playout a leaf, 256 trees of 100 simulations."""
+    game, worlds, seats = bidding_worlds(16, 16)
+    search = Search(game, SearchConfig(worlds=16, simulations=100), RolloutEvaluator())
+    values = search_rates(search, worlds, seats, 15 if options.quick else 51)
+    report(options, "search/rollouts", values, "simulations/s", target="150,000")
+
+
+def measure_search_network(options: Options) -> None:
+    """`search/network`: two threads, 3 worlds x 30 simulations, the default network at the leaves."""
+    import torch
+
+    from strategos.play.network import build_network, describe_network
+    from strategos.play.network_evaluator import NetworkEvaluator
+
+    torch.set_num_threads(1)
+    game, worlds, seats = bidding_worlds(128, 3)
+    network = build_network(describe_network(game.spec, "cards", False)).eval()
+    config = SearchConfig(worlds=3, simulations=30)
+    searches = [Search(game, config, NetworkEvaluator(game, network)) for _ in range(2)]
+    repetitions = 5 if options.quick else 15
+    with ThreadPoolExecutor(2) as threads:
+        parts = list(threads.map(lambda search: search_rates(search, worlds, seats, repetitions), searches))
+    values = [sum(pair) for pair in zip(*parts, strict=True)]
+    parameters = sum(each.numel() for each in network.parameters())
+    report(options, "search/parameters", [parameters / 1e6], "M")
+    report(options, "search/network", values, "simulations/s", target="20,000 on 2 cores")
+
+
+MEASUREMENTS = (measure_rounds, measure_clone, measure_search_rollouts, measure_search_network)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from strategos.games.rng import derive
+from strategos.games.rng import derive, mix
 
 _NO_LIMIT = 1 << 30
 
@@ -30,11 +30,12 @@ class RolloutEvaluator:
     def evaluate(self, game: Any, states: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
         """Logits of `unfinished` or None, and values [n, P] float32; `states` [n] are left as they are.
 
-        `game` has `playout(states, limit)`. Playout `r` of a state draws from a stream made of the state's
-        own and `r`.
+        `game` has `playout(states, limit)`. Playout `r` draws from a stream made of the whole state and `r`,
+        so that the leaves of one world do not all see the same luck.
         """
         copies = np.repeat(states, self.rollouts)
-        _fork_streams(copies["key"], copies["draws"], self.rollouts)
+        words = copies.view(np.int64).reshape(len(copies), -1)
+        _fork_streams(words, copies["key"], copies["draws"], self.rollouts)
         game.playout(copies, self.limit if self.limit > 0 else _NO_LIMIT)
         values = np.empty((len(copies), game.spec.num_players), np.float32)
         game.returns(copies, values)
@@ -48,8 +49,11 @@ class RolloutEvaluator:
 
 
 @njit(nogil=True, cache=True)
-def _fork_streams(keys, draws, rollouts):
-    """Give each of the `rollouts` copies of a state, one after the other, a stream of its own."""
+def _fork_streams(words, keys, draws, rollouts):
+    """Give each of the `rollouts` copies of a state [n, words], one after the other, a stream of its own."""
     for row in range(keys.shape[0]):
-        keys[row] = derive(keys[row] ^ draws[row], row % rollouts)
+        hashed = 0
+        for place in range(words.shape[1]):
+            hashed = mix(hashed ^ words[row, place] ^ (words[row, place] >> 32))
+        keys[row] = derive(keys[row] ^ hashed, row % rollouts)
         draws[row] = 0

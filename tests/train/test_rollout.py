@@ -150,7 +150,7 @@ def test_turns_of_kuhn_poker_are_joined_over_the_other_players_moves():
 
 
 def test_a_limit_that_is_a_rule_ends_games_like_any_other_end(game):
-    """The last sample of a game that was cut has the limit's value, discounted by its one step, and no more."""
+    """The last sample of a game that was cut has the limit's value, discounted once, and no more."""
     settings = CollectSettings(ticks=16, gamma=0.9, trace=0.8, shaping=0.0, limit_value=-0.5)
     collected = collect(make_arena(game), make_actor(game), {}, np.random.default_rng(0), settings)
     ended = collected.lengths.count(16)
