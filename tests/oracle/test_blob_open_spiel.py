@@ -1,13 +1,12 @@
 """Live rounds against OpenSpiel's Oh Hell: the same deals, bids and plays in both; 3 to 7 players.
 
 Legal sets and the seat to move before every action, tricks taken and scores at the end, both scorings.
-`STRATEGOS_LIVE_ROUNDS=10000` plays that many in all. What OpenSpiel has not (8 players, no trump, no
-card left to turn up) is compared with the twin in `tests/games/test_blob_reference.py`.
+What OpenSpiel has not (8 players, no trump, no card left to turn up) is compared with the twin in
+`tests/games/test_blob_reference.py`.
 """
 
 from __future__ import annotations
 
-import os
 import re
 
 import numpy as np
@@ -18,7 +17,7 @@ from strategos.games.blob.record import BID, DECK, RANKS, SUITS
 
 pyspiel = pytest.importorskip("pyspiel", reason="OpenSpiel is not installed; the test extra has it")
 
-LIVE_ROUNDS = int(os.environ.get("STRATEGOS_LIVE_ROUNDS", "3000"))
+LIVE_ROUNDS = 10_000
 TABLES = [
     (players, cards)
     for players in range(3, 8)
