@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -187,11 +187,12 @@ class AlphaZero:
         self.executor = executor
         self.parts = config.parts if self.device.type == "cpu" else 1
         self.parameters = [each for each in network.parameters() if each.requires_grad]
+        groups: list[dict[str, Any]] = [
+            {"params": [each for each in self.parameters if each.ndim >= 2]},
+            {"params": [each for each in self.parameters if each.ndim < 2], "weight_decay": 0.0},
+        ]
         self.optimiser = torch.optim.AdamW(
-            [
-                {"params": [each for each in self.parameters if each.ndim >= 2]},
-                {"params": [each for each in self.parameters if each.ndim < 2], "weight_decay": 0.0},
-            ],
+            groups,
             lr=config.learning_rate,
             betas=(0.9, config.adam_beta2),
             eps=config.adam_epsilon,
@@ -260,7 +261,7 @@ class AlphaZero:
         results = list(self.executor.map(work, parts) if threads and self.executor else map(work, parts))
         gradients, sums = list(results[0][0]), results[0][1]
         for more_gradients, more_sums in results[1:]:
-            torch._foreach_add_(gradients, more_gradients)
+            torch._foreach_add_(gradients, list(more_gradients))
             sums = sums + more_sums
         return gradients, sums
 

@@ -208,7 +208,7 @@ def _write_round(view, unseen, total, wanted, row):
         row[_LED_AT + int(row[SLOTS_AT + led])] = 1
     row[_PLACE_AT + place] = 1
     if view.turned >= 0:
-        row[_TURNED_AT + view.turned % 13] = 1
+        row[_TURNED_AT + int(view.turned) % 13] = 1
     left = cards - view.num_plays // players
     row[_NO_TRUMP_AT] = view.trump == NO_TRUMP
     row[_NO_TRUMP_AT + 1] = view.num_bids < players
@@ -237,7 +237,7 @@ def write_card_features(views, masks, rows):
         if view.turned >= 0:
             seen |= 1 << int(view.turned)
         unseen = ((1 << DECK) - 1) & ~seen
-        legal = 0
+        legal = np.int64(0)
         for byte in range(7):
             legal |= np.int64(masks[index, byte]) << 8 * byte
         bids = legal >> BID | np.int64(masks[index, 7]) << 4 | np.int64(masks[index, 8]) << 12

