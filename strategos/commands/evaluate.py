@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from strategos.commands.arguments import InputError, Parser, add_match_options, board_size, reading
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from strategos.evaluate.contests import Contest
     from strategos.evaluate.ladder import Rung
-    from strategos.play.policy import Policy
+    from strategos.train.duel import Maker
 
 
 def run(arguments: list[str]) -> int:
@@ -68,7 +69,7 @@ def plays_blob(agent: str) -> bool:
     from strategos.play.agents import find_checkpoint, read_meta
     from strategos.play.bots import BOTS
 
-    if agent in BOTS:
+    if agent in BOTS or agent.startswith("mcts-"):
         return agent == "heuristic"
     with reading():
         return read_meta(find_checkpoint(agent))["network"].get("kind") == "cards"
@@ -89,16 +90,17 @@ def _evaluate_blob(options: argparse.Namespace) -> int:
     with reading():
         deals = Deals((make_game("blob", players=players, cards=cards),), (1.0,))
         agent = load_policy(options.agent, temperature=options.temperature or 0.0)
-        opponents = [load_policy(name) for name in others]
-    player: Callable[[], Policy] = lambda: agent  # noqa: E731, the other makers are functions, too
+        for name in others:
+            load_policy(name)  # a mistake is told before anything is played
+    player: Maker = partial(load_policy, options.agent, temperature=options.temperature or 0.0)
     if options.search:
         if not isinstance(agent, NetworkPolicy):
             raise InputError(f"evaluate: {options.agent} has no network to search with; leave --search out")
         player = searching(deals, agent, *options.search)
     found: list[Contest] = []
     with reading("these deals cannot be played"):
-        for opponent in opponents:
-            table: Callable[[], Policy] = lambda opponent=opponent: opponent  # noqa: E731
+        for name in others:
+            table = partial(load_policy, name)
             found.append(contest(deals, player, table, count=options.games, seed=options.seed))
     if options.json:
         print(json.dumps({"agent": agent.name, "results": [each.as_json() for each in found]}))

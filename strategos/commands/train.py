@@ -106,7 +106,8 @@ def show_report(run_dir: Path, options: argparse.Namespace) -> None:
 
         found = report_run(run_dir, games=options.games, on_rung=tell)
     if options.json:
-        results = [each.as_json() for each in (*found.rungs, *found.contests)]
+        results = [rung.as_json() for rung in found.rungs]
+        results += [contest.as_json() for contest in found.contests]
         ratings = found.standings.as_json() if found.standings else None
         print(json.dumps({"report": str(found.report), "results": results, "standings": ratings}))
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def add_contests(
     """Play the final contests, and enter them and a round to read into the report."""
     table = first_kind(make_deals(config)[0])
     evaluation = config.evaluation
-    bots = [load_policy(name) for name in evaluation.against]
+    bots = [partial(load_policy, name) for name in evaluation.against]
     found = final_contests(
         table,
         agent,

@@ -20,10 +20,8 @@ from strategos.play.rollouts import RolloutEvaluator
 from strategos.play.search import SearchConfig
 from strategos.play.search_bots import SearchPolicy
 from strategos.train.deals import Deals
-from strategos.train.duel import deal_keys, joined, play_duel
+from strategos.train.duel import Maker, deal_keys, joined, play_duel
 
-Maker = Callable[[], Policy]
-"""Makes a player for one thread: a search belongs to its thread."""
 _PARTS = 8
 """A contest is cut into so many parts, whatever the number of cores, so that its result stays the same."""
 
@@ -113,7 +111,7 @@ def rolling_out(deals: Deals, worlds: int, simulations: int) -> Maker:
 def final_contests(
     deals: Deals,
     agent: NetworkPolicy,
-    bots: Sequence[Policy],
+    bots: Sequence[Maker],
     *,
     count: int,
     worlds: int,
@@ -127,9 +125,9 @@ def final_contests(
     search and of rollout search with the same budget (half as many deals: searches take their time).
     """
     searcher = searching(deals, agent, worlds, simulations)
-    plan: list[tuple[Maker, Maker, int]] = [(_same(agent), _same(bot), count) for bot in bots]
+    plan: list[tuple[Maker, Maker, int]] = [(lambda: agent, bot, count) for bot in bots]
     slow = max(2, count // 2)
-    plan += [(searcher, _same(table), slow) for table in (bots[-1], agent)]
+    plan += [(searcher, bots[-1], slow), (searcher, lambda: agent, slow)]
     plan.append((searcher, rolling_out(deals, worlds, simulations), slow))
     found = []
     for player, table, number in plan:
@@ -137,7 +135,3 @@ def final_contests(
         if on_contest:
             on_contest(found[-1])
     return found
-
-
-def _same(policy: Policy) -> Maker:
-    return lambda: policy

@@ -26,7 +26,8 @@ class SelfPlayConfig:
     last_temperature: float = 0.25
     """... and with this one afterwards; 0 takes what the search recommends."""
     bootstrap: int = 0
-    """The first so many iterations search with random playouts: better than a network that knows nothing."""
+    """The first so many iterations search without the network, which knows nothing yet: leaves are judged by
+    random playouts, in Generals by a script."""
     bootstrap_worlds: int = 8
     """Worlds of those searches."""
     bootstrap_simulations: int = 64
@@ -62,6 +63,9 @@ class MemoryConfig:
     """Exponent of the priorities."""
     beta: float = 0.6
     """Exponent of the weights that make up for drawing some examples more often."""
+    folder: str = ""
+    """Where the examples lie in a mapped file, so that they may exceed the machine's memory; in memory where
+    left out."""
     symmetry: bool = True
     """Show every example under a random exchange of suits that are not trump (turn of the board)."""
 
@@ -90,6 +94,8 @@ class GateConfig:
     """After so many the test ends; where it is undecided, the champion stays."""
     step: int = 32
     """Deals between two looks at the test."""
+    temperature: float = 0.0
+    """Of the players' sampling, without search; 0 is greedy, which runs in circles on a grid."""
     points: float = 0.02
     """The gain that the test looks for; none at all is the other hypothesis."""
     alpha: float = 0.05
@@ -105,6 +111,8 @@ class GateConfig:
         for name in ("every", "deals", "step", "kept", "rating_deals"):
             if getattr(self, name) < 1:
                 raise ValueError(f"gate.{name} must be at least 1, not {getattr(self, name)}")
+        if self.temperature < 0:
+            raise ValueError(f"gate.temperature must be 0 or more, not {self.temperature}")
         if self.points <= 0:
             raise ValueError(f"gate.points must be above 0, not {self.points}")
         for name in ("alpha", "beta"):

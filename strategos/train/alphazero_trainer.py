@@ -13,6 +13,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +29,16 @@ from strategos.memory.shards import Shards
 from strategos.memory.statistics import RingStatistics, ring_statistics
 from strategos.memory.symmetry import augment, make_symmetry
 from strategos.play.agents import WEIGHTS_FILE, load_policy
+from strategos.play.generals_evaluation import ScriptedEvaluator
 from strategos.play.network import NetworkPolicy, build_network, describe_network, make_encoder
 from strategos.play.network_evaluator import NetworkEvaluator
-from strategos.play.policy import Policy
 from strategos.play.rollouts import RolloutEvaluator
 from strategos.train.agreement import Agreement
 from strategos.train.champions import Champions
 from strategos.train.config import TrainConfig
 from strategos.train.deals import Deals, first_kind, make_deals
 from strategos.train.devices import choose_device, one_thread_each, plain_tensors
-from strategos.train.duel import deal_keys, joined, play_duel
+from strategos.train.duel import Duel, Maker, deal_keys, joined, play_duel
 from strategos.train.searcher import Searcher
 from strategos.train.self_play import Generated, SelfPlay, example_dtype
 from strategos.train.trainers import Clock, Evaluation, Tell
@@ -65,9 +66,14 @@ class AlphaZeroTrainer:
         self.config = config
         self.total_samples = config.samples
         self.samples = self.iteration = 0
-        self.unsteady_iterations, self.steady_iterations = config.self_play.bootstrap + 1, 2
+        self.unsteady_iterations = config.self_play.bootstrap + 1
+        self.steady_iterations = config.gate.every  # one of them has a test of the gate in it
         self.tables = make_deals(config)
-        self.opponents = {name: load_policy(name) for name in config.evaluation.against}
+        for name in config.evaluation.against:
+            load_policy(name)  # a mistake is told now
+        self.opponents: dict[str, Maker] = {
+            name: partial(load_policy, name) for name in config.evaluation.against
+        }
         self.device = choose_device(config.device)
         torch.manual_seed(config.seed)
         self._threads_before = torch.get_num_threads()
@@ -83,7 +89,12 @@ class AlphaZeroTrainer:
         ]
         dtype = example_dtype(self.tables[0].game)
         prioritized = config.memory.sampling == "prioritized"
-        self.memory = Ring(dtype, config.memory.capacity, alpha=config.memory.alpha if prioritized else None)
+        self.memory = Ring(
+            dtype,
+            config.memory.capacity,
+            config.memory.folder or None,
+            alpha=config.memory.alpha if prioritized else None,
+        )
         self.symmetry = make_symmetry(self.tables[0].game) if config.memory.symmetry else None
         self.rng = np.random.default_rng([config.seed, 0x6C6561])
         self.agreement = Agreement(self.tables[0], config.search, config.seed)
@@ -102,9 +113,7 @@ class AlphaZeroTrainer:
         self.encode = make_encoder(
             self.description["planes"], self.device, bool(self.description.get("bfloat16"))
         )
-        self.champions = Champions(
-            self.description, self.encode, self.device, config.gate, config.evaluation.temperature
-        )
+        self.champions = Champions(self.description, self.encode, self.device, config.gate)
         self.champions.network.load_state_dict(self.network.state_dict())
         side_by_side = self.executor if self.device.type == "cpu" else None
         self.learner = AlphaZero(
@@ -132,7 +141,8 @@ class AlphaZeroTrainer:
             worlds=config.self_play.bootstrap_worlds,
             simulations=config.self_play.bootstrap_simulations,
         )
-        return Searcher(table.game, search, RolloutEvaluator(limit=table.tick_limit))
+        blob = table.game.spec.name == "blob"
+        return Searcher(table.game, search, RolloutEvaluator() if blob else ScriptedEvaluator())
 
     def warm_up(self) -> None:
         """Compile what the run will need by playing throw-away rounds."""
@@ -142,7 +152,7 @@ class AlphaZeroTrainer:
             searchers = [self.searcher(table, rollouts=rollouts) for table in tables]
             SelfPlay(tables, settings, 0, 0).play(1, searchers, lambda: False)
         for opponent in self.opponents.values():
-            play_duel(tables[0], opponent, self.agent(), deal_keys(0, 0, 1))
+            play_duel(tables[0], opponent(), self.agent(), deal_keys(0, 0, 1))
 
     def iterate(self, clock: Clock, tell: Tell) -> dict[str, Any]:
         """Play, learn, test the candidate when it is time, and return metrics."""
@@ -275,13 +285,13 @@ class AlphaZeroTrainer:
         table = first_kind(self.tables[0])
         deals = max(2, -(-config.games // table.game.spec.num_players))
         keys = deal_keys(self._seed(_EVALUATIONS, 0), 0, deals)
-        agent = self.agent()
+        agent = self.agent(config.temperature)
         row: dict[str, Any] = {"games": deals * table.game.spec.num_players}
         scores = {}
         for name, opponent in self.opponents.items():
 
-            def play(part: np.ndarray, opponent: Policy = opponent) -> Any:
-                return play_duel(table, agent, opponent, part, int(part[0]))
+            def play(part: np.ndarray, opponent: Maker = opponent) -> Duel:
+                return play_duel(table, agent, opponent(), part, int(part[0]))
 
             duel = joined(list(self.executor.map(play, np.array_split(keys, 2))))
             low, high = duel.interval()
@@ -310,6 +320,7 @@ class AlphaZeroTrainer:
             "search_change": sum(each.changed for each in generated) / decisions,
             "search_entropy": sum(each.entropy for each in generated) / decisions,
             "exact_bids": sum(each.exact for each in generated) / seats,
+            "search_value_error": sum(each.error for each in generated) / decisions,
             "mean_score": sum(each.score for each in generated) / seats,
         }
         self._statistics = ring_statistics(

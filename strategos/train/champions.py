@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,10 +12,10 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from strategos.play.network import Encoder, NetworkPolicy, build_network
-from strategos.play.policy import Policy
 from strategos.train.alphazero_tables import GateConfig
 from strategos.train.deals import Deals
 from strategos.train.devices import plain_tensors
+from strategos.train.duel import Maker
 from strategos.train.gate import GateResult, Map, Standings, challenge, meet
 from strategos.train.trainers import Tell
 
@@ -29,8 +30,6 @@ class Champions:
     encode: Encoder
     device: torch.device
     config: GateConfig
-    temperature: float
-    """Of the players; 0 is greedy."""
     network: nn.Module = field(init=False)
     """The champion's; its weights are overwritten in place, so whoever holds it goes on with the new ones."""
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -58,7 +57,7 @@ class Champions:
             self.network if network is None else network,
             self.encode,
             name=name,
-            temperature=self.temperature,
+            temperature=self.config.temperature,
         )
 
     def test(
@@ -67,7 +66,9 @@ class Champions:
         """Challenge the champion with `weights` on the deals of `seed`: their network and the result."""
         self.tests += 1
         candidate = self._build(weights)
-        result = challenge(tables, self.player(candidate, "candidate"), self.player(), self.config, seed, run)
+        result = challenge(
+            tables, partial(self.player, candidate, "candidate"), self.player, self.config, seed, run
+        )
         return candidate, result
 
     def promote(self, candidate: nn.Module, result: GateResult, samples: int, optimiser_steps: int) -> None:
@@ -82,19 +83,19 @@ class Champions:
             self.archive.pop(next(iter(self.archive)))
 
     def rate(
-        self, tables: Sequence[Deals], bots: Mapping[str, Policy], seed: int, run: Map, tell: Tell
+        self, tables: Sequence[Deals], bots: Mapping[str, Maker], seed: int, run: Map, tell: Tell
     ) -> dict[str, float]:
         """Let the newest champion meet those of the archive and the bots, and rate everybody."""
         newest = self.history[-1]["name"]
-        others: dict[str, Policy] = {
-            name: self.player(self._build(weights), name)
+        others: dict[str, Maker] = {
+            name: partial(self.player, self._build(weights), name)
             for name, weights in self.archive.items()
             if name != newest
         }
         metrics: dict[str, float] = {}
         for number, (name, other) in enumerate({**others, **bots}.items()):
             tell(f"{newest} against {name}", number / (len(others) + len(bots)))
-            samples = meet(tables, self.player(), other, seed, 0, self.config.rating_deals, run)
+            samples = meet(tables, self.player, other, seed, 0, self.config.rating_deals, run)
             self.standings.add(newest, name, samples)
             if name in others:
                 metrics["gate/worst_past"] = min(metrics.get("gate/worst_past", 1.0), float(samples.mean()))

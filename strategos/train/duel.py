@@ -7,7 +7,7 @@ the places are shared.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,8 @@ from strategos.games.rng import derive
 from strategos.play.policy import Policy
 from strategos.train.deals import Deals, outcome
 
+Maker = Callable[[], Policy]
+"""Makes a player for one thread: those that search belong to theirs."""
 _CHUNK = 64
 """Deals played side by side."""
 

@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 
 from strategos.games.rng import derive
-from strategos.play.policy import Policy
 from strategos.ratings.points import Meeting, PointsRating, fit
 from strategos.ratings.sprt import ACCEPT, CONTINUE, SequentialTest
 from strategos.train.alphazero_tables import GateConfig
 from strategos.train.deals import Deals
-from strategos.train.duel import compare, mean_interval
+from strategos.train.duel import Maker, compare, mean_interval
 
 Map = Callable[[Callable, Iterable], Iterable]
 """`map`, or that of an executor."""
@@ -44,7 +43,7 @@ class GateResult:
 
 
 def challenge(
-    tables: Sequence[Deals], candidate: Policy, champion: Policy, config: GateConfig, seed: int, run: Map
+    tables: Sequence[Deals], candidate: Maker, champion: Maker, config: GateConfig, seed: int, run: Map
 ) -> GateResult:
     """Test a candidate against the champion on the deals of the series `seed`."""
     test = SequentialTest(
@@ -68,7 +67,7 @@ def challenge(
 
 
 def meet(
-    tables: Sequence[Deals], one: Policy, other: Policy, seed: int, first: int, last: int, run: Map
+    tables: Sequence[Deals], one: Maker, other: Maker, seed: int, first: int, last: int, run: Map
 ) -> np.ndarray:
     """Points [last - first] of `one` over `other` on deals number `first` to `last` of the series `seed`.
 
@@ -85,7 +84,7 @@ def meet(
 
     def play(part: tuple[Deals, np.ndarray]) -> np.ndarray:
         table, keys = part
-        return compare(table, one, other, keys, seed=derive(seed, _CHANCE) ^ int(keys[0]))
+        return compare(table, one(), other(), keys, seed=derive(seed, _CHANCE) ^ int(keys[0]))
 
     return np.concatenate(list(run(play, parts)))
 

@@ -72,6 +72,8 @@ class Generated:
     changed: float = 0.0
     """Total variation between the prior and the search's policy, summed over the decisions."""
     entropy: float = 0.0
+    error: float = 0.0
+    """Distance of the searches' values from how the rounds ended, summed over the examples."""
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
 
@@ -188,6 +190,8 @@ class Table:
             _with_outcome(self.waiting[row, : self.count[row]], found, place)
             for place, row in enumerate(rows)
         ]
+        for each in parts:
+            out.error += float(np.abs(each["root"] - _viewers_return(self.game, each)).sum())
         out.rounds += len(rows)
         out.checked_rounds += int(self.sound[rows].sum())
         out.exact += float(found.makes.sum())
@@ -233,7 +237,7 @@ class Table:
         for seat in np.unique(seats):
             mine = np.flatnonzero(seats == seat)
             where = (rows[mine], self.count[rows[mine]])
-            new = np.zeros(len(mine), self.waiting.dtype)
+            new: np.ndarray = np.zeros(len(mine), self.waiting.dtype)
             new["view"] = views[mine]
             if memories is not None:
                 new["memory"] = memories[mine]
@@ -286,6 +290,14 @@ def _with_outcome(examples: np.ndarray, found: Outcome, place: int) -> np.ndarra
     if "makes" in (done.dtype.names or ()):
         done["makes"][:, :players] = found.makes[place][seats]
     return done
+
+
+def _viewers_return(game: Game, examples: np.ndarray) -> np.ndarray:
+    """The game's return [n] of the viewers of a round's examples."""
+    scores = examples["scores"]
+    if game.spec.name != "blob":
+        return scores[:, 0]
+    return scores[:, 0] - scores.sum(axis=1) / game.spec.num_players
 
 
 def _count(
