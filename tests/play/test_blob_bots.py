@@ -198,7 +198,7 @@ def bid_and_play(hand, trump, bids, *plays, others=()):
 
 def test_last_to_play_wins_as_cheaply_as_it_can():
     others = ("H9 C2 C3", "HT C4 C5")
-    assert bid_and_play("HJ HK HA", "S", (2, 1, 1), "H9", "HT", others=others) == "HJ"
+    assert bid_and_play("HJ HK HA", "S", (3, 1, 1), "H9", "HT", others=others) == "HJ"
 
 
 def test_last_to_play_ducks_with_its_highest_losing_card():
