@@ -27,9 +27,12 @@ class Opponent(Protocol):
     """Anything that acts for one seat of `B` games; `strategos.play` has many."""
 
     def act(
-        self, views: np.ndarray, masks: np.ndarray, memories: np.ndarray, rng: np.random.Generator
+        self, views: np.ndarray, masks: np.ndarray, memories: np.ndarray | None, rng: np.random.Generator
     ) -> np.ndarray:
-        """Views [B], packed masks [B, mask_bytes] uint8 and memories [B] of one seat to actions [B]."""
+        """Views [B], packed masks [B, mask_bytes] uint8 and memories [B] of one seat to actions [B].
+
+        Memories are None in a game that keeps none.
+        """
         ...
 
 

@@ -23,7 +23,7 @@ class BlobAEC(AECEnv[str, dict[str, np.ndarray], int]):
     spectator.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
+    metadata: ClassVar[dict[str, Any]] = {
         "name": "blob_v0",
         "render_modes": list(RENDER_MODES),
         "render_fps": 1,
@@ -102,7 +102,7 @@ class BlobAEC(AECEnv[str, dict[str, np.ndarray], int]):
         self._skip_agent_selection = None
         self.agent_selection = self.possible_agents[self._table.turn]
 
-    def step(self, action: int | None) -> None:  # type: ignore[override]
+    def step(self, action: int | None) -> None:
         """Play the action of `agent_selection`; `None` for an agent whose game is over.
 
         Raises `ResetNeeded` when there is no agent left and `ValueError` for an id that is no action.

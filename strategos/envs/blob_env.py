@@ -118,7 +118,7 @@ class BlobEnv(gymnasium.Env[np.ndarray, np.int64]):
         """The legal actions now, bool [70]; the name that sb3-contrib looks for."""
         return self._table.mask(self.seat)
 
-    def render(self) -> str | None:  # type: ignore[override]
+    def render(self) -> str | None:
         """What the seat knows, as text."""
         if self.render_mode is None:
             gymnasium.logger.warn(
