@@ -18,6 +18,7 @@ from strategos.games.generals.game import Generals
 from strategos.games.generals.map_options import held_distance, map_options
 from strategos.games.generals.record import CITY, FOG, GENERAL, NEUTRAL, OBSTACLE
 from strategos.games.rng import derive
+from strategos.games.spec import Game
 from strategos.play.generals_fields import Seen, Setting, Work, World, row_of, world_of
 from strategos.play.generals_worlds import hidden, imagine, spread_steps
 
@@ -46,8 +47,12 @@ class GeneralsBeliefs:
     the same on the next tick, until a place is ruled out, and does not turn on the spot.
     """
 
-    def __init__(self, game: Generals, *, steady: bool = False) -> None:
-        self.game, self.steady = game, steady
+    def __init__(self, game: Game, *, steady: bool = False) -> None:
+        if not isinstance(game, Generals):
+            raise ValueError(f"these beliefs are about generals, not {game.spec.name}")
+        self.game: Game = game
+        self.steady = steady
+        self._generals = game
         wishes = ("min_height", "min_width", "spawn_distance", "mountains", "cities")
         options = map_options(
             game.ruleset,
@@ -69,7 +74,7 @@ class GeneralsBeliefs:
         View and mask of the viewer are the same in every world, byte by byte, as long as the totals are
         those of a real position. `ValueError` for views of another game.
         """
-        game = self.game
+        game = self._generals
         if views.dtype != game.view_dtype:
             raise ValueError("these views are of another board or number of players than the beliefs' game")
         states = np.zeros((len(views), worlds), game.state_dtype)

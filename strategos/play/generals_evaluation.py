@@ -69,7 +69,8 @@ class ScriptedEvaluator:
         cells = states["owner"].shape[1]
         logits = np.empty((size, players, game.spec.num_actions), np.float32)
         values = np.empty((size, players), np.float32)
-        boards = Boards(*(states[name] for name in Boards._fields[:-1]), states["rules"]["deathtouch_tick"])
+        columns = [states[name] for name in Boards._fields[:-1]]
+        boards = Boards(*columns, *[states["rules"]["deathtouch_tick"]])
         by_player = (np.zeros(players) for _ in range(4))
         fields = _Fields(
             side=np.zeros(players, np.int64),
