@@ -103,7 +103,8 @@ class AlphaZeroTrainer:
     def _make_networks(self) -> None:
         """The learner's network, and the champion, which begins as its copy."""
         config, spec = self.config, self.tables[0].game.spec
-        if spec.name == "blob":
+        self.blob = spec.name == "blob"
+        if self.blob:
             options = asdict(config.cards)
         else:
             options = {key: value for key, value in asdict(config.net).items() if key not in ("planes",)}
@@ -141,8 +142,7 @@ class AlphaZeroTrainer:
             worlds=config.self_play.bootstrap_worlds,
             simulations=config.self_play.bootstrap_simulations,
         )
-        blob = table.game.spec.name == "blob"
-        return Searcher(table.game, search, RolloutEvaluator() if blob else ScriptedEvaluator())
+        return Searcher(table.game, search, RolloutEvaluator() if self.blob else ScriptedEvaluator())
 
     def warm_up(self) -> None:
         """Compile what the run will need by playing throw-away rounds."""
@@ -297,7 +297,8 @@ class AlphaZeroTrainer:
             low, high = duel.interval()
             scores[name] = duel.points
             row |= {f"points/{name}": duel.points, f"points_low/{name}": low, f"points_high/{name}": high}
-            row |= {f"score/{name}": duel.score, f"exact/{name}": duel.exact}
+            if self.blob:
+                row |= {f"score/{name}": duel.score, f"exact/{name}": duel.exact}
         row |= self.agreement.measure(self.champions.network, self.encode)
         return Evaluation(row, scores)
 
@@ -306,6 +307,7 @@ class AlphaZeroTrainer:
         decisions = max(1, sum(each.decisions for each in generated))
         simulations = max(1, sum(each.simulations for each in generated))
         seats = max(1, sum(each.seats for each in generated))
+        examples = max(1, sum(len(each.examples) for each in generated))
         parts = {part for each in generated for part in each.seconds}
         report: dict[str, Any] = {
             f"collect/{part}": sum(each.seconds[part] for each in generated) / len(generated)
@@ -319,10 +321,11 @@ class AlphaZeroTrainer:
             "distinct_leaves": sum(each.leaves for each in generated) / simulations,
             "search_change": sum(each.changed for each in generated) / decisions,
             "search_entropy": sum(each.entropy for each in generated) / decisions,
-            "exact_bids": sum(each.exact for each in generated) / seats,
-            "search_value_error": sum(each.error for each in generated) / decisions,
-            "mean_score": sum(each.score for each in generated) / seats,
+            "search_value_error": sum(each.error for each in generated) / examples,
         }
+        if self.blob:
+            report["exact_bids"] = sum(each.exact for each in generated) / seats
+            report["mean_score"] = sum(each.score for each in generated) / seats
         self._statistics = ring_statistics(
             self.memory, games="round", values="scores", before=self._statistics
         )

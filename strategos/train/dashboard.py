@@ -173,7 +173,8 @@ def _one_line(row: Mapping[str, Any]) -> str:
 def _self_play_line(row: Mapping[str, Any]) -> str:
     """The rest of the line of an iteration of AlphaZero."""
     text = f"{row['rounds_per_minute']:,.0f} rounds/min, {row['checked_rounds']:.0%} checked  "
-    text += f"exact bids {row['exact_bids']:.0%}  "
+    if "exact_bids" in row:
+        text += f"exact bids {row['exact_bids']:.0%}  "
     if "policy_loss" in row:
         text += f"policy {row['policy_loss']:.3f}  value {row['explained_variance']:.2f}  "
     text += f"champion {row['champion']:.0f}"

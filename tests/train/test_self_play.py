@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from strategos.play.generals_evaluation import ScriptedEvaluator
 from strategos.play.rollouts import RolloutEvaluator
 from strategos.play.search import SearchConfig
 from strategos.train.alphazero_tables import SelfPlayConfig
@@ -169,3 +170,23 @@ def test_the_outcome_of_a_round_is_in_the_units_of_the_network():
     found = outcome(table.game, states)
     assert found.scores.min() >= 0 and found.scores.max() <= 1
     assert np.allclose(found.returns, found.scores - found.scores.mean(axis=1, keepdims=True), atol=1e-6)
+
+
+def test_where_all_act_at_once_every_seat_is_searched():
+    """Generals on a small board: both seats' decisions are kept, and what one wins the other loses."""
+    config = from_dict(
+        {
+            "algorithm": "alphazero",
+            "game": {"name": "generals", "ruleset": "duel", "tick_limit": 12},
+            "stages": [{"boards": [{"height": 5, "width": 5, "spawn_distance": [3, 8]}]}],
+        }
+    )
+    tables = make_deals(config)
+    search = SearchConfig(worlds=2, simulations=4, root="regret")
+    searcher = Searcher(tables[0].game, search, ScriptedEvaluator())
+    worker = SelfPlay(tables, replace(SETTINGS, games=4, workers=1), 0, 3)
+    made = worker.play(4, [searcher], lambda: False)
+    assert made.rounds >= 4 and made.checked_rounds == made.rounds
+    assert set(made.examples["seat"]) == {0, 1}
+    assert (made.examples["view"]["me"] == made.examples["seat"]).all()
+    assert np.allclose(made.examples["scores"].sum(axis=1), 0)
