@@ -38,7 +38,7 @@ def overview() -> str:
             "",
             *lines,
             "",
-            "An agent is a bot (random, expander, hunter), a run folder or a checkpoint.",
+            "An agent is a bot (hunter, heuristic, mcts-100 ...), a run or a checkpoint.",
             "Most commands take --json for machines. STRATEGOS_DEBUG=1 shows full traces.",
         ]
     )

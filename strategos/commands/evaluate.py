@@ -22,9 +22,9 @@ def run(arguments: list[str]) -> int:
     """Play the matches and print a table or JSON."""
     parser = Parser("evaluate", "Measure an agent against others, by default the scripted bots.")
     parser.add_argument("agent", help="a run folder, a checkpoint or a bot")
-    parser.add_argument("--against", nargs="+", metavar="PLAYER", help="by default the game's bots")
+    parser.add_argument("--against", nargs="+", metavar="NAME", help="players (the game's bots)")
     parser.add_argument("--size", nargs="+", type=board_size, default=[(8, 8), (10, 10)], metavar="N")
-    parser.add_argument("--temperature", type=float, help="of an agent's choices; 0 greedy (1, in Blob 0)")
+    parser.add_argument("--temperature", type=float, metavar="T", help="of its choices; 0 greedy (1; Blob 0)")
     parser.add_argument("--deal", type=_deal, metavar="PxC", help="Blob: players and cards, such as 4x5")
     parser.add_argument("--search", type=_budget, metavar="WxN", help="Blob: search W worlds x N simulations")
     add_match_options(parser, games=512)

@@ -20,7 +20,7 @@ FAR = 1 << 20
 THREAT_STEPS = 3
 """Enemy stacks within this many steps of a general are answered."""
 
-# Weights of the value's terms, log odds; fitted to the results of games between scripted players.
+# Weights of the value's terms, log odds; set by hand.
 ARMY, LAND, STRUCTURES, STRIKE, MATE = 2.0, 1.0, 0.5, 1.5, 2.0
 
 
