@@ -112,8 +112,8 @@ def load_network_policy(
     from safetensors import SafetensorError
     from safetensors.torch import load
 
+    from strategos.nets.symmetric import SymmetricNet
     from strategos.play.network import NetworkPolicy, build_network, make_encoder
-    from strategos.play.symmetric import SymmetricPolicy
 
     meta = read_meta(folder)
     content = checked_bytes(folder, WEIGHTS_FILE, meta)
@@ -125,5 +125,6 @@ def load_network_policy(
     network.to(device).eval()
     encode = make_encoder(meta["network"]["planes"], device, meta["network"].get("bfloat16", False))
     name = f"{meta.get('run', folder.parent.parent.name)}@{meta.get('samples', 0)}"
-    policy = NetworkPolicy(network, encode, name=name, temperature=temperature)
-    return SymmetricPolicy(policy) if symmetries and meta["network"]["kind"] == "grid" else policy
+    if symmetries and meta["network"]["kind"] == "grid":
+        network = SymmetricNet(network)
+    return NetworkPolicy(network, encode, name=name, temperature=temperature)
