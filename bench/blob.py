@@ -157,7 +157,45 @@ def measure_search_network(options: Options) -> None:
     report(options, "search/network", values, "simulations/s", target="20,000 on 2 cores")
 
 
-MEASUREMENTS = (measure_rounds, measure_clone, measure_search_rollouts, measure_search_network)
+def measure_self_play(options: Options) -> None:
+    """`self-play/4x5`: checked rounds a minute, two threads, 3 worlds x 30 simulations with the network."""
+    import torch
+
+    from strategos.play.network import build_network, describe_network
+    from strategos.play.network_evaluator import NetworkEvaluator
+    from strategos.train.alphazero_tables import SelfPlayConfig
+    from strategos.train.deals import Deals
+    from strategos.train.searcher import Searcher
+    from strategos.train.self_play import SelfPlay
+
+    torch.set_num_threads(1)
+    game = make_game("blob", players=PLAYERS, cards=CARDS)
+    tables = [Deals((game,), (1.0,))]
+    network = build_network(describe_network(game.spec, "cards", False, bfloat16=True)).eval()
+    search = SearchConfig(worlds=3, simulations=30)
+    workers = [SelfPlay(tables, SelfPlayConfig(games=256), worker, 1) for worker in range(2)]
+    searchers = [[Searcher(game, search, NetworkEvaluator(game, network))] for _ in workers]
+    rounds = 128  # of each worker
+
+    def play(worker: int) -> int:
+        return workers[worker].play(rounds, searchers[worker], lambda: False).checked_rounds
+
+    values = []
+    with ThreadPoolExecutor(2) as threads:
+        for repetition in range(4 if options.quick else 9):
+            (rate,) = rates(lambda: sum(threads.map(play, range(2))), 1)
+            if repetition:  # the first one compiles and fills the tables
+                values.append(rate * 60)
+    report(options, f"self-play/{TABLE}", values, "rounds/minute", target="1,500 on 2 cores")
+
+
+MEASUREMENTS = (
+    measure_rounds,
+    measure_clone,
+    measure_search_rollouts,
+    measure_search_network,
+    measure_self_play,
+)
 
 
 def main() -> None:

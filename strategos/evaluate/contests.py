@@ -121,14 +121,13 @@ def final_contests(
 ) -> list[Contest]:
     """What a finished run has to show.
 
-    The network alone at a table of each bot, then with search at a table of the last bot, of itself without
-    search and of rollout search with the same budget (half as many deals: searches take their time).
+    The network alone at a table of each bot (`2 * count` deals), then with search at a table of the last bot, of
+    itself without search and of rollout search with the same budget (`count` deals: searches take time).
     """
     searcher = searching(deals, agent, worlds, simulations)
-    plan: list[tuple[Maker, Maker, int]] = [(lambda: agent, bot, count) for bot in bots]
-    slow = max(2, count // 2)
-    plan += [(searcher, bots[-1], slow), (searcher, lambda: agent, slow)]
-    plan.append((searcher, rolling_out(deals, worlds, simulations), slow))
+    plan: list[tuple[Maker, Maker, int]] = [(lambda: agent, bot, 2 * count) for bot in bots]
+    plan += [(searcher, bots[-1], count), (searcher, lambda: agent, count)]
+    plan.append((searcher, rolling_out(deals, worlds, simulations), count))
     found = []
     for player, table, number in plan:
         found.append(contest(deals, player, table, count=number, seed=seed))

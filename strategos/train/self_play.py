@@ -41,7 +41,7 @@ def example_dtype(game: Game) -> np.dtype:
         fields.append(("memory", game.memory_dtype))
     fields += [
         ("mask", "u1", (game.spec.mask_bytes,)),
-        ("policy", "f2", (game.spec.num_actions,)),  # of the search
+        ("policy", "f2", (game.spec.num_actions,)),  # of the search; zeros of a seat that only watches
         ("root", "f4"),  # the search's value for the viewer
         ("players", "i2"),
         ("seat", "i2"),  # the viewer's, at the table
@@ -130,8 +130,11 @@ class Table:
         self.numbers = np.zeros(size, np.int64)
         self.lengths = np.zeros(size, np.int64)
         self.sound = np.ones(size, bool)
-        decisions = longest * (players if game.spec.simultaneous else 1)
-        self.waiting = np.zeros((size, decisions), example_dtype(game))
+        dtype = example_dtype(game)
+        self.watched = "makes" in (dtype.names or ())
+        """Every decision is kept from a second seat, too, that only learns what its own hand is worth."""
+        decisions = longest * (players if game.spec.simultaneous else 1 + self.watched)
+        self.waiting = np.zeros((size, decisions), dtype)
         self.count = np.zeros(size, np.int64)
         self.views = np.zeros((size, players), game.view_dtype)
         self.masks = np.zeros((size, players, game.spec.mask_bytes), np.uint8)
@@ -191,7 +194,8 @@ class Table:
             for place, row in enumerate(rows)
         ]
         for each in parts:
-            out.error += float(np.abs(each["root"] - _viewers_return(self.game, each)).sum())
+            decisions = each[each["mask"].any(axis=1)]
+            out.error += float(np.abs(decisions["root"] - _viewers_return(self.game, decisions)).sum())
         out.rounds += len(rows)
         out.checked_rounds += int(self.sound[rows].sum())
         out.exact += float(found.makes.sum())
@@ -216,7 +220,11 @@ class Table:
         chosen = result.actions.astype(np.int32)
         temperatures = np.where(ticks < config.temperature_ticks, config.temperature, config.last_temperature)
         _choose(result.policy, temperatures, _stream(streams, ticks, seats, _CHOICE), chosen)
-        self._remember(rows, seats, views, memories, result)
+        self._remember(rows, seats, views, memories, result.policy, result.values)
+        if self.watched:
+            players = self.game.spec.num_players
+            others = (seats + 1 + (ticks + self.numbers[rows]) % (players - 1)) % players
+            self._remember(rows, others, self.views[rows, others], None, None, result.values)
         _count(out, searcher, result, self.sound, rows)
         actions = _lowest(self.masks)
         actions[rows, seats] = chosen
@@ -231,9 +239,13 @@ class Table:
         seats: np.ndarray,
         views: np.ndarray,
         memories: np.ndarray | None,
-        result: SearchResult,
+        policies: np.ndarray | None,
+        values: np.ndarray,
     ) -> None:
-        """Keep the decisions of this tick until their rounds end; at most one a seat."""
+        """Keep what `seats` saw at this tick until their rounds end; at most one of a seat.
+
+        Without `policies` they only watched: their values are taught and nothing else.
+        """
         for seat in np.unique(seats):
             mine = np.flatnonzero(seats == seat)
             where = (rows[mine], self.count[rows[mine]])
@@ -242,8 +254,9 @@ class Table:
             if memories is not None:
                 new["memory"] = memories[mine]
             new["mask"] = self.masks[rows[mine], seat]
-            new["policy"] = result.policy[mine]
-            new["root"] = result.values[mine, seat]
+            if policies is not None:
+                new["policy"] = policies[mine]
+            new["root"] = values[mine, seat]
             new["seat"], new["round"] = seat, self.numbers[rows[mine]]
             new["players"] = self.game.spec.num_players
             self.waiting[where] = new

@@ -53,9 +53,14 @@ def generated():
     return worker, played(worker, 40)
 
 
-def test_examples_hold_decisions_with_a_choice_and_nothing_else(generated):
+def test_examples_are_decisions_with_a_choice_each_seen_by_a_second_seat(generated):
     _, made = generated
-    examples = made.examples
+    decided = made.examples["mask"].any(axis=1)
+    watching = made.examples[~decided]
+    assert len(watching) == decided.sum() and not watching["policy"].any()
+    assert (watching["view"]["turn"] > 0).all() and (watching["view"]["me"] == watching["seat"]).all()
+    assert set((watching["view"]["turn"]).tolist()) == {1, 2, 3}
+    examples = made.examples[decided]
     legal = np.unpackbits(examples["mask"], axis=1, count=70, bitorder="little").astype(bool)
     assert (legal.sum(axis=1) > 1).all(), "forced moves are no decisions"
     policy = examples["policy"].astype(np.float32)
