@@ -121,8 +121,8 @@ def final_contests(
 ) -> list[Contest]:
     """What a finished run has to show.
 
-    The network alone at a table of each bot (`2 * count` deals), then with search at a table of the last bot, of
-    itself without search and of rollout search with the same budget (`count` deals: searches take time).
+    The network alone at a table of each bot (`2 * count` deals), then with search at a table of the last bot,
+    of itself without search and of rollout search with the same budget (`count` deals).
     """
     searcher = searching(deals, agent, worlds, simulations)
     plan: list[tuple[Maker, Maker, int]] = [(lambda: agent, bot, 2 * count) for bot in bots]

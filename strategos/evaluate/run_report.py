@@ -44,9 +44,9 @@ def report_run(
 ) -> RunReport:
     """Measure the best agent of a run against the bots and write `report.html` and `curves.png`.
 
-    Of Blob, `games` is the number of deals (twice as many without search). Of Generals for more than two and of Kuhn poker there are no
-    matches: the report has the curves only. Raises `PolicyError` where the run has no checkpoint and
-    `RunError` where it is no run.
+    Of Blob, `games` is the number of deals (twice as many without search). Of Generals for more than two and
+    of Kuhn poker there are no matches: the report has the curves only. Raises `PolicyError` where the run has
+    no checkpoint and `RunError` where it is no run.
     """
     config = read_run_config(run_dir)
     checkpoint = find_checkpoint(run_dir)
