@@ -10,7 +10,8 @@ import sys
 from importlib import import_module
 
 from strategos import __version__
-from strategos.commands.arguments import InputError, nearest
+from strategos.commands.arguments import InputError
+from strategos.spelling import nearest
 
 COMMANDS = {
     "train": "train an agent by self-play, then show how strong it became",

@@ -6,10 +6,11 @@ Light: only the standard library at import.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import NoReturn
+
+from strategos.spelling import nearest
 
 
 class InputError(Exception):
@@ -17,12 +18,6 @@ class InputError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
-
-
-def nearest(word: str, known: Iterable[str], cutoff: float = 0.5) -> str:
-    """`; did you mean X?` for the known word nearest to `word`, or nothing; `cutoff` as in `difflib`."""
-    close = get_close_matches(word, list(known), n=1, cutoff=cutoff)
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 @contextmanager

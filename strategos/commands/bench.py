@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from strategos.commands.arguments import InputError, Parser, nearest
+from strategos.commands.arguments import InputError, Parser
+from strategos.spelling import nearest
 
 FOLDER = Path(__file__).resolve().parents[2] / "bench"
 DEFAULT = ("engine", "scaling", "startup", "blob")

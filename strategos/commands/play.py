@@ -12,7 +12,8 @@ from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from strategos.commands.arguments import InputError, Parser, board_size, nearest, positive, reading, seed
+from strategos.commands.arguments import InputError, Parser, board_size, positive, reading, seed
+from strategos.spelling import nearest
 
 if TYPE_CHECKING:
     from rich.status import Status

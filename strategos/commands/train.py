@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from strategos.commands.arguments import InputError, Parser, nearest, positive, reading
+from strategos.commands.arguments import InputError, Parser, positive, reading
+from strategos.spelling import nearest
 
 DESCRIPTION = (
     "Train an agent by self-play, then measure it and write a report. Ctrl-C stops and saves; the same "

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,6 +20,7 @@ from strategos.envs.rewards import CAPTURES, count_captures, reward_weights
 from strategos.games.generals.game import Generals
 from strategos.games.generals.potential import potential
 from strategos.games.rng import derive
+from strategos.spelling import nearest
 
 
 class Opponent(Protocol):
@@ -245,9 +245,8 @@ def make_generals(
     known = inspect.signature(Generals).parameters
     for name in board:
         if name not in known:
-            near = get_close_matches(name, (*known, *ENVIRONMENT_OPTIONS), n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
-            raise ValueError(f"no option {name!r}; {hint}")
+            hint = nearest(name, (*known, *ENVIRONMENT_OPTIONS)) or f"; choose from {', '.join(known)}"
+            raise ValueError(f"no option {name!r}{hint}")
     sides = (size, size) if isinstance(size, (int, np.integer)) else tuple(size)
     if len(sides) != 2 or sides[0] > sides[1]:
         raise ValueError(f"size must be one side or (lowest, highest), not {size!r}")

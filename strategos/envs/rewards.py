@@ -7,12 +7,12 @@ that the fog hides. A new event is a name in `EVENTS` and a term in `Arena.step`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 import numpy as np
 from numba import njit
 
 from strategos.games.generals.record import CITY, GENERAL
+from strategos.spelling import nearest
 
 CAPTURES = ("kill", "capture_city", "capture_land", "lose_city", "lose_land")
 """What `count_captures` counts, in its order.
@@ -65,9 +65,8 @@ def reward_weights(reward: str | Mapping[str, float]) -> dict[str, float]:
     weights = {}
     for event, weight in dict(reward).items():
         if event not in EVENTS:
-            near = get_close_matches(str(event), EVENTS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(EVENTS)}"
-            raise ValueError(f"no reward event {event!r}; {hint}")
+            hint = nearest(str(event), EVENTS) or f"; choose from {', '.join(EVENTS)}"
+            raise ValueError(f"no reward event {event!r}{hint}")
         try:
             weights[event] = float(weight)
         except (TypeError, ValueError):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from importlib import import_module
 from typing import Any
 
 from strategos.games.compiled import use_keyed_cache
 from strategos.games.spec import Game, GameSpec
+from strategos.spelling import nearest
 
 use_keyed_cache()
 
@@ -22,9 +22,7 @@ GAMES: dict[str, str] = {
 def make_game(name: str, **options: Any) -> Game:
     """Build a game by name; `ValueError` for an unknown name or for options that it cannot take."""
     if name not in GAMES:
-        near = difflib.get_close_matches(name, GAMES, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"no game {name!r}{hint} (there are: {', '.join(GAMES)})")
+        raise ValueError(f"no game {name!r}{nearest(name, GAMES)} (there are: {', '.join(GAMES)})")
     module, _, attribute = GAMES[name].partition(":")
     game_class = getattr(import_module(module), attribute)
     try:

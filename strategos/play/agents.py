@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
@@ -11,6 +10,7 @@ from typing import Any
 
 from strategos.play.bots import BOTS
 from strategos.play.policy import Policy
+from strategos.spelling import nearest
 
 WEIGHTS_FILE = "ema.safetensors"
 """The averaged weights: the agent that is kept."""
@@ -74,9 +74,8 @@ def find_checkpoint(source: str | Path, which: str = "best") -> Path:
         if place.is_dir():
             raise PolicyError(f"{place} is neither a run nor a checkpoint: it has no {META_FILE} in it")
     known = [*BOTS, *(each.name for each in RUNS_FOLDER.glob("*") if (each / "checkpoints").is_dir())]
-    close = difflib.get_close_matches(str(source), known, 1, 0.5)
-    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}, or give a folder"
-    raise PolicyError(f"no player {str(source)!r}; {hint}")
+    hint = nearest(str(source), known) or f"; there are {', '.join(known)}, or give a folder"
+    raise PolicyError(f"no player {str(source)!r}{hint}")
 
 
 def read_meta(folder: Path) -> dict[str, Any]:

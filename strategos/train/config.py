@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import difflib
 import hashlib
 import json
 import tomllib
@@ -23,6 +22,7 @@ from strategos.learn.alphazero import AlphaZeroConfig
 from strategos.learn.ppo import PPOConfig
 from strategos.nets.cards import CardNetConfig
 from strategos.play.search import SearchConfig
+from strategos.spelling import nearest
 from strategos.train.alphazero_tables import DealConfig, GateConfig, MemoryConfig, SelfPlayConfig
 
 PRESETS_FOLDER = Path(__file__).parent / "presets"
@@ -230,7 +230,7 @@ def _check(config: TrainConfig) -> None:
 
 def _check_algorithm(config: TrainConfig) -> None:
     if config.algorithm not in ALGORITHMS:
-        hint = _nearest(config.algorithm, ALGORITHMS)
+        hint = nearest(config.algorithm, ALGORITHMS)
         raise ConfigError(f"algorithm is one of {', '.join(ALGORITHMS)}, not {config.algorithm!r}{hint}")
     if config.algorithm == "ppo" and config.game.name == "blob":
         raise ConfigError('PPO plays generals and kuhn; set algorithm = "alphazero" for blob')
@@ -293,7 +293,7 @@ def load_config(
         path = Path(source)
     if not path.is_file():
         names = preset_names()
-        hint = _nearest(str(source), names)
+        hint = nearest(str(source), names)
         raise ConfigError(f"no preset and no file {str(source)!r}; presets are {', '.join(names)}{hint}")
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -338,18 +338,13 @@ def _set(tables: dict[str, Any], key: str, value: Any) -> None:
     tables[last] = value
 
 
-def _nearest(name: str, names: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(names), 1, 0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
 def _build(kind: Any, content: Any, prefix: str, where: str) -> Any:
     if not isinstance(content, Mapping):
         raise ConfigError(f"{where}{prefix.rstrip('.')} must be a table, not {content!r}")
     hints = get_type_hints(kind)
     for key in content:
         if key not in hints:
-            hint = _nearest(key, hints) or "; known are " + ", ".join(hints)
+            hint = nearest(key, hints) or "; known are " + ", ".join(hints)
             raise ConfigError(f"{where}unknown key {prefix + key!r}{hint}")
     values = {key: _value(hints[key], value, f"{prefix}{key}", where) for key, value in content.items()}
     try:

@@ -15,9 +15,9 @@ from strategos.cli import main
 REPLAY = "shape.gioreplay"
 
 CASES = {
-    "unknown command": (["trian"], ["no command 'trian'", "did you mean train?"]),
+    "unknown command": (["trian"], ["no command 'trian'", "did you mean 'train'?"]),
     "unknown option before a command": (["--verbose"], ["no option '--verbose'", "strategos --help"]),
-    "unknown option": (["doctor", "--jsn"], ["'--jsn'", "did you mean --json?"]),
+    "unknown option": (["doctor", "--jsn"], ["'--jsn'", "did you mean '--json'?"]),
     "missing argument": (["evaluate"], ["agent", "strategos evaluate --help"]),
     "no such policy": (["evaluate", "huntr"], ["no player 'huntr'", "hunter"]),
     "no such opponent": (["play", "expandr"], ["no player 'expandr'", "expander"]),
@@ -37,7 +37,7 @@ CASES = {
     "no such ruleset": (["play", "--ruleset", "clasic"], ["'clasic'", "classic"]),
     "one player makes no tournament": (["tournament", "hunter"], ["two or more"]),
     "the same player twice": (["tournament", "random", "random"], ["different players"]),
-    "no such preset": (["train", "--preset", "qiuck"], ["'qiuck'", "did you mean quick?"]),
+    "no such preset": (["train", "--preset", "qiuck"], ["'qiuck'", "did you mean 'quick'?"]),
     "no such configuration file": (["train", "--config", "none.toml"], ["none.toml", "quick"]),
     "a key with a typo": (["train", "--sampels", "9"], ["'sampels'", "samples"]),
     "a nested key with a typo": (["train", "--ppo.clp", "0.1"], ["ppo.clp", "clip"]),

@@ -150,7 +150,7 @@ CASES = {
     "an impossible deal": (["--cards", "20", "--players", "4", "--game", "blob"], ["1 to 13 cards", "20"]),
     "too many players": (["heuristic", "--players", "9"], ["3 to 8 players", "9"]),
     "no such rounds": (["heuristic", "--rounds", "some"], ["'one' or 'all'", "'some'"]),
-    "no such game": (["--game", "blobb"], ["'blobb'", "did you mean blob?"]),
+    "no such game": (["--game", "blobb"], ["'blobb'", "did you mean 'blob'?"]),
     "a game without a table": (["--game", "kuhn"], ["'kuhn'", "generals or blob"]),
     "an option of the other game": (["heuristic", "--size", "8"], ["--size", "generals"]),
     "cards at Generals": (["hunter", "--cards", "8"], ["--cards", "--game blob"]),
