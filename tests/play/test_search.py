@@ -10,11 +10,14 @@ import pytest
 from exact import action_values
 from simultaneous_games import Level, MatrixGame
 
+from strategos.evaluate.contests import contest, rolling_out
 from strategos.games import make_game
 from strategos.play.beliefs import make_beliefs
+from strategos.play.bots import RandomBot
 from strategos.play.rollouts import RolloutEvaluator
 from strategos.play.search import Search, SearchConfig
 from strategos.play.search.root_kernels import halving_schedule
+from strategos.train.deals import Deals
 
 
 def positions(game, count: int, seed: int = 0, least_left: int = 2):
@@ -84,6 +87,15 @@ def test_it_agrees_with_exact_max_n(root):
         mine = {action: value[players[row]] for action, value in values.items()}
         best += mine[int(found.actions[row])] >= max(mine.values()) - 1e-6
     assert best >= 51, f"{best} of 60"
+
+
+def test_it_beats_its_own_prior_head_to_head():
+    """Trap 18: the same prior (uniform) without search, on every seat of 60 deals."""
+    game = make_game("blob", players=4, cards=3)
+    found = contest(
+        Deals((game,), (1.0,)), rolling_out(Deals((game,), (1.0,)), 4, 24), RandomBot, count=60, seed=1
+    )
+    assert found.low > 0.1
 
 
 def test_a_decision_does_not_depend_on_the_others_searched_with_it():
