@@ -1,12 +1,15 @@
 """How strong ten minutes of training make an agent: the `quick` preset, over seeds.
 
-    python bench/strength.py [--json] [--quick] [--seeds 1 2 3] [--runs runs/strength] [--plot curves.png]
+    python bench/strength.py [--json] [--quick] [--seeds 1 2 3] [--samples N] [--runs runs/strength]
+                             [--plot curves.png]
 
 Trains each seed that has no finished run in `--runs`, then plays 512 paired games against each bot on
 8x8 and 10x10, draw at 400 ticks (a draw is not a win). `strength/BOARD/BOT` is the share won: the
 median over seeds with its spread. Peers are the shares that the prototype of the recipe reached in ten
 minutes, one seed, against bots and on boards of its own: the ratio compares recipes, not programs.
-`--quick` trains one seed for a few seconds and shows only that the way is open.
+`--samples` trains for so many samples instead of ten minutes: what fitted into them on an idle machine, say,
+where the machine has other things to do. `--quick` trains one seed for a few seconds and shows only that the
+way is open.
 """
 
 from __future__ import annotations
@@ -35,11 +38,14 @@ BOARDS_SEED = 77_000_000
 def main() -> None:
     own = argparse.ArgumentParser(add_help=False)
     own.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    own.add_argument("--samples", type=int)
     own.add_argument("--runs", type=Path, default=Path("runs/strength"))
     own.add_argument("--plot", type=Path)
     chosen, sys.argv[1:] = own.parse_known_args()
     options = parse_options(__doc__)
     games, overrides, name, seeds = 512, [], "seed", chosen.seeds
+    if chosen.samples:
+        overrides = [f"samples={chosen.samples}", "fit=false", "max_minutes=0.0"]
     if options.quick:
         games, overrides, name, seeds = 32, ["samples=30000", "fit=false"], "quick", chosen.seeds[:1]
     shares: dict[tuple[str, str], list[float]] = {}
