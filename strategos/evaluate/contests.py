@@ -13,6 +13,7 @@ import numpy as np
 
 from strategos.engine.pool import available_cores
 from strategos.play.beliefs import make_beliefs
+from strategos.play.mixed_evaluator import MixedEvaluator
 from strategos.play.network import NetworkPolicy
 from strategos.play.network_evaluator import NetworkEvaluator
 from strategos.play.policy import Policy
@@ -22,6 +23,8 @@ from strategos.play.search_bots import SearchPolicy
 from strategos.train.deals import Deals
 from strategos.train.duel import Maker, deal_keys, joined, play_duel
 
+PLAYOUTS = 8
+"""Random playouts of a leaf where they judge it; a tenth of the network's time."""
 _PARTS = 8
 """A contest is cut into so many parts, whatever the number of cores, so that its result stays the same."""
 
@@ -86,11 +89,12 @@ def _one_thread() -> None:
 
 
 def searching(deals: Deals, agent: NetworkPolicy, worlds: int, simulations: int) -> Maker:
-    """Makes the agent with a search of `worlds` x `simulations`, its network at the leaves."""
+    """Makes the agent with a search of `worlds` x `simulations`; its network and playouts judge the leaves."""
     config = SearchConfig(worlds=worlds, simulations=simulations, gumbel_scale=0.0)
 
     def make() -> Policy:
-        evaluator = NetworkEvaluator(deals.game, agent.network, agent.encode)
+        network = NetworkEvaluator(deals.game, agent.network, agent.encode)
+        evaluator = MixedEvaluator(network, RolloutEvaluator(PLAYOUTS))
         beliefs = make_beliefs(deals.game)
         return SearchPolicy(deals.game, beliefs, evaluator, config, f"{agent.name} + search")
 
@@ -98,12 +102,12 @@ def searching(deals: Deals, agent: NetworkPolicy, worlds: int, simulations: int)
 
 
 def rolling_out(deals: Deals, worlds: int, simulations: int) -> Maker:
-    """Makes a player with the same search and random playouts at the leaves."""
+    """Makes a player with the same search and as many random playouts, but without the network."""
     config = SearchConfig(worlds=worlds, simulations=simulations, gumbel_scale=0.0)
 
     def make() -> Policy:
         beliefs = make_beliefs(deals.game)
-        return SearchPolicy(deals.game, beliefs, RolloutEvaluator(), config, "rollout search")
+        return SearchPolicy(deals.game, beliefs, RolloutEvaluator(PLAYOUTS), config, "rollout search")
 
     return make
 

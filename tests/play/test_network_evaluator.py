@@ -11,8 +11,10 @@ import torch
 from strategos.games import make_game
 from strategos.games.blob import Blob
 from strategos.nets.cards import encode_cards
+from strategos.play.mixed_evaluator import MixedEvaluator
 from strategos.play.network import NetworkPolicy, build_network, describe_network, make_encoder
 from strategos.play.network_evaluator import NetworkEvaluator
+from strategos.play.rollouts import RolloutEvaluator
 
 
 @pytest.fixture(autouse=True)
@@ -191,3 +193,16 @@ def test_a_network_that_cannot_judge_everybody_is_refused():
         NetworkEvaluator(BLOB, net, encode)
     with pytest.raises(ValueError, match="encoder"):
         NetworkEvaluator(kuhn, net)
+
+
+def test_a_mixed_judgement_is_the_mean_of_its_parts():
+    net, _ = make_net(BLOB, **SMALL)
+    states = begun(BLOB, 30, most=20)
+    network, playouts = NetworkEvaluator(BLOB, net), RolloutEvaluator(4)
+    logits, values = MixedEvaluator(network, playouts, 0.25).evaluate(BLOB, states.copy())
+    expected, judged = network.evaluate(BLOB, states.copy())
+    looked = playouts.evaluate(BLOB, states.copy())[1]
+    assert np.array_equal(logits, expected)
+    assert np.allclose(values, 0.25 * judged + 0.75 * looked, atol=1e-6)
+    with pytest.raises(ValueError, match="share is from 0 to 1"):
+        MixedEvaluator(network, playouts, 1.5)

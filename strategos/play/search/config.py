@@ -38,7 +38,7 @@ class SearchConfig:
     information_set: bool = False
     """Another world at every simulation; a tree is over what the asking player knows."""
     considered: int = 16
-    """Actions that a gumbel root looks at."""
+    """Actions that a gumbel root looks at, at most half as many as there are simulations."""
     gumbel_scale: float = 1.0
     """Noise of a gumbel root; 0 plays the best it knows."""
     c_visit: float = 50.0

@@ -44,7 +44,8 @@ class Gumbel:
         self.completed = np.empty(logits.shape)
         self.chosen = np.zeros(len(logits), np.int64)
         legal = (logits > -np.inf).sum(axis=1)
-        considered = np.minimum(legal, search.config.considered)
+        most = min(search.config.considered, max(2, search.config.simulations // 2))  # or nothing is halved
+        considered = np.minimum(legal, most)
         self.schedule = np.stack([search.schedule(int(count)) for count in considered])
 
     def _choose(self, wanted: np.ndarray) -> None:
