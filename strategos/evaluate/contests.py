@@ -89,7 +89,7 @@ def _one_thread() -> None:
 
 
 def searching(deals: Deals, agent: NetworkPolicy, worlds: int, simulations: int) -> Maker:
-    """Makes the agent with a search of `worlds` x `simulations`; its network and playouts judge the leaves."""
+    """Makes the agent with a search of `worlds` x `simulations`; network and playouts judge its leaves."""
     config = SearchConfig(worlds=worlds, simulations=simulations, gumbel_scale=0.0)
 
     def make() -> Policy:
