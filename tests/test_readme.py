@@ -51,7 +51,7 @@ def test_every_option_on_a_page_exists(page, capsys):
             with pytest.raises(SystemExit):
                 import_module(f"strategos.commands.{command}").run(["--help"])
             options[command] = capsys.readouterr().out
-        for option in re.findall(r" (--[a-z-]+)(?![\w.])", rest):
+        for option in re.findall(r" (--[a-z-]+)(?![\w.-])", rest):
             known = option in options[command] or (command == "train" and option == "--samples")
             assert known, f"{page.name}: strategos {command} {option}"
 

@@ -18,7 +18,7 @@ from strategos.train.metrics import read_metrics
 
 TINY = {
     "algorithm": "alphazero",
-    "samples": 1600,
+    "samples": 3200,
     "checkpoint_every": 0.2,
     "checkpoints_kept": 100,
     "tensorboard": False,
@@ -33,7 +33,7 @@ TINY = {
         "bootstrap_worlds": 2,
         "bootstrap_simulations": 8,
     },
-    "memory": {"capacity": 900, "least": 128, "reuse": 3.0, "sampling": "prioritized"},
+    "memory": {"capacity": 1800, "least": 128, "reuse": 3.0, "sampling": "prioritized"},
     "gate": {"every": 2, "deals": 48, "step": 16, "rating_deals": 8, "kept": 2, "points": 0.05},
     "evaluation": {
         "every": 0.5,
@@ -56,7 +56,7 @@ def straight(tmp_path_factory) -> Path:
     """A run that was never stopped."""
     run = tmp_path_factory.mktemp("runs") / "straight"
     summary = train(tiny(), run, quiet=True)
-    assert summary.ended == "finished" and summary.samples >= 1600
+    assert summary.ended == "finished" and summary.samples >= 3200
     return run
 
 
