@@ -81,10 +81,10 @@ def draw(runs: list[Path], path: Path) -> None:
     for index, run in enumerate(runs):
         rows = [row for row in read_metrics(run) if row.get("evaluation")]
         for bot, colour in colours.items():
-            minutes = [row["elapsed_s"] / 60 for row in rows]
+            samples = [row["samples"] / 1e6 for row in rows]
             label = bot if index == 0 else None
-            axes.plot(minutes, [row[f"win/{bot}"] for row in rows], color=colour, label=label, alpha=0.8)
-    axes.set(xlabel="minutes on 2 cores", ylabel="share of games won", ylim=(0, 1))
+            axes.plot(samples, [row[f"win/{bot}"] for row in rows], color=colour, label=label, alpha=0.8)
+    axes.set(xlabel="million samples", ylabel="share of games won", ylim=(0, 1))
     seeds = ", ".join(run.name.rpartition("-")[2] for run in runs)
     axes.set_title(f"quick preset, seed {seeds}, 8x8, averaged weights")
     axes.grid(alpha=0.3)

@@ -181,6 +181,8 @@ class _Run:
         self.spent: dict[str, float] = defaultdict(float)
         self.saved_at_s = self.elapsed_s
         self.seen_samples = self.trainer.samples
+        every = config.evaluation.every
+        self.mark = int(self.trainer.progress / every + 1e-9) if every > 0 else 0
 
     def _check_config(self, found: Checkpoint | None) -> None:
         """Refuse to go on with a configuration under which the run would not have come this far."""
@@ -238,7 +240,8 @@ class _Run:
         if trainer.progress >= 1:
             return  # the end evaluates and saves
         every = self.config.evaluation.every
-        if every > 0 and _crossed(before, trainer.progress, every):
+        if every > 0 and (mark := int(trainer.progress / every + 1e-9)) > self.mark:
+            self.mark = mark  # fitting the length may lead across it again
             self._evaluate()
             if self.config.fit and self.fitted:
                 self._set_length()
