@@ -25,7 +25,6 @@ import torch
 from torch import Tensor, nn
 
 from strategos.learn.maths import (
-    WeightAverage,
     anneal,
     explained_variance,
     masked_entropy,
@@ -34,6 +33,7 @@ from strategos.learn.maths import (
     share_divergence,
     unpack_masks,
 )
+from strategos.learn.optimiser import Optimiser
 from strategos.nets.cards import CardNet
 
 
@@ -186,26 +186,31 @@ class AlphaZero:
         self.device = torch.device(device)
         self.executor = executor
         self.parts = config.parts if self.device.type == "cpu" else 1
-        self.parameters = [each for each in network.parameters() if each.requires_grad]
-        groups: list[dict[str, Any]] = [
-            {"params": [each for each in self.parameters if each.ndim >= 2]},
-            {"params": [each for each in self.parameters if each.ndim < 2], "weight_decay": 0.0},
-        ]
-        self.optimiser = torch.optim.AdamW(
-            groups,
-            lr=config.learning_rate,
-            betas=(0.9, config.adam_beta2),
-            eps=config.adam_epsilon,
-            weight_decay=config.weight_decay,
-            foreach=True,
+
+        def make(parameters: list[Tensor]) -> torch.optim.Optimizer:
+            groups: list[dict[str, Any]] = [
+                {"params": [each for each in parameters if each.ndim >= 2]},
+                {"params": [each for each in parameters if each.ndim < 2], "weight_decay": 0.0},
+            ]
+            return torch.optim.AdamW(
+                groups,
+                lr=config.learning_rate,
+                betas=(0.9, config.adam_beta2),
+                eps=config.adam_epsilon,
+                weight_decay=config.weight_decay,
+                foreach=True,
+            )
+
+        self.optimiser = Optimiser(
+            network, make, gradient_clip=config.gradient_clip, average_decay=config.average_decay
         )
-        self.average = WeightAverage(self.parameters, config.average_decay)
-        self.steps = 0
 
     def learning_rate(self, progress: float) -> float:
-        """AdamW's step size at `progress` of the run, once warm."""
+        """AdamW's next step size at `progress` of the run; it warms up over the first steps."""
         config = self.config
-        return anneal(config.learning_rate, config.last_learning_rate, progress, config.learning_rate_shape)
+        warm = min(1.0, (self.optimiser.steps + 1) / max(config.warmup, 1))
+        shape = config.learning_rate_shape
+        return warm * anneal(config.learning_rate, config.last_learning_rate, progress, shape)
 
     def update(self, examples: Examples, progress: float, rng: np.random.Generator) -> dict[str, float]:
         """Learn once from each of `examples` in random order; returns metrics and writes `examples.losses`.
@@ -222,9 +227,9 @@ class AlphaZero:
         sums = torch.zeros(len(_METRICS), device=self.device)
         norms = torch.zeros((), device=self.device)
         for b_rows in np.array_split(rng.permutation(count), minibatches):
-            rate = self._set_learning_rate(progress)
+            rate = self.learning_rate(progress)
             gradients, step_sums = self._gradients(examples, b_rows)
-            norms += self._step(gradients)
+            norms += self.optimiser.step(gradients, rate)
             sums += step_sums
         totals = dict(zip(_METRICS, sums.tolist(), strict=True))
         weight, taught = max(totals["weight"], 1e-9), max(totals["taught"], 1.0)
@@ -239,15 +244,8 @@ class AlphaZero:
             "learning_rate": rate,
             "gradient_norm": float(norms) / minibatches,
             "samples_learned": float(count),
-            "optimiser_steps": float(self.steps),
+            "optimiser_steps": float(self.optimiser.steps),
         }
-
-    def _set_learning_rate(self, progress: float) -> float:
-        warm = min(1.0, (self.steps + 1) / max(self.config.warmup, 1))
-        rate = self.learning_rate(progress) * warm
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        return rate
 
     def _gradients(self, examples: Examples, rows: np.ndarray) -> tuple[list[Tensor], Tensor]:
         """A minibatch's gradients and sums of metrics: computed part by part, added in order."""
@@ -275,7 +273,9 @@ class AlphaZero:
             losses.policy + self.config.value_weight * losses.value + self.config.makes_weight * losses.makes
         )
         loss = (part.weights * each).sum() / whole
-        gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
+        gradients = torch.autograd.grad(
+            loss, self.optimiser.parameters, allow_unused=True, materialize_grads=True
+        )
         with torch.no_grad():
             examples.losses[rows] = each.float().cpu().numpy()
             self._predicted[rows] = losses.values.float().cpu().numpy()
@@ -305,16 +305,6 @@ class AlphaZero:
             else on_device(examples.weights, np.float32),
         )
 
-    def _step(self, gradients: list[Tensor]) -> Tensor:
-        """Clip, step, and fold the new weights into the average; returns the norm before clipping."""
-        for parameter, gradient in zip(self.parameters, gradients, strict=True):
-            parameter.grad = gradient
-        norm = nn.utils.clip_grad_norm_(self.parameters, self.config.gradient_clip, foreach=True)
-        self.optimiser.step()
-        self.average.update(self.parameters)
-        self.steps += 1
-        return norm
-
     def _explained(self, examples: Examples) -> float:
         """Explained variance of the values, over the seats that exist."""
         predicted, targets = self._predicted, np.asarray(examples.values, np.float32)
@@ -322,38 +312,6 @@ class AlphaZero:
             exists = np.arange(targets.shape[1]) < np.asarray(examples.players)[:, None]
             predicted, targets = predicted[exists], targets[exists]
         return explained_variance(predicted, targets)
-
-    def state_tensors(self) -> dict[str, Tensor]:
-        """Everything but the weights themselves that the next update depends on, as named tensors."""
-        tensors = {f"average.{index}": each for index, each in enumerate(self.average.average)}
-        for index, parameter in enumerate(self.parameters):
-            for name, value in self.optimiser.state.get(parameter, {}).items():
-                tensors[f"adam.{index}.{name}"] = value
-        tensors["steps"] = torch.tensor([self.steps, self.average.steps])
-        return tensors
-
-    def load_state_tensors(self, tensors: dict[str, Tensor]) -> None:
-        """Take up what `state_tensors` gave; `ValueError` if it belongs to another network."""
-        try:
-            self.steps, self.average.steps = (int(each) for each in tensors["steps"])
-            pairs = zip(self.parameters, self.average.average, strict=True)
-            for index, (parameter, average) in enumerate(pairs):
-                average.copy_(tensors[f"average.{index}"])
-                state = {}
-                for name in ("step", "exp_avg", "exp_avg_sq"):
-                    if f"adam.{index}.{name}" not in tensors:
-                        continue  # no step was made yet
-                    value = tensors[f"adam.{index}.{name}"]
-                    if name != "step" and value.shape != parameter.shape:
-                        raise ValueError(f"the optimiser's state of parameter {index} has another shape")
-                    # On the parameter's device and in its memory layout; a copy, not the caller's tensor.
-                    state[name] = (
-                        value.clone() if name == "step" else torch.zeros_like(parameter).copy_(value)
-                    )
-                if state:
-                    self.optimiser.state[parameter] = state
-        except (KeyError, RuntimeError) as error:
-            raise ValueError(f"the optimiser's state does not fit this network: {error}") from None
 
 
 def _sums(part: _Minibatch, losses: _SampleLosses) -> Tensor:

@@ -20,7 +20,6 @@ import torch
 from torch import Tensor, nn
 
 from strategos.learn.maths import (
-    WeightAverage,
     anneal,
     explained_variance,
     largest,
@@ -28,6 +27,7 @@ from strategos.learn.maths import (
     masked_log_softmax,
     unpack_masks,
 )
+from strategos.learn.optimiser import Optimiser
 from strategos.nets.choice import choice
 
 
@@ -210,17 +210,20 @@ class PPO:
         self.network, self.config = network, config
         self.device = torch.device(device)
         self.executor = executor
-        self.parameters = [each for each in network.parameters() if each.requires_grad]
-        self.optimiser = torch.optim.Adam(
-            self.parameters,
-            lr=config.learning_rate,
-            betas=(0.9, config.adam_beta2),
-            eps=config.adam_epsilon,
-            foreach=True,
+
+        def make(parameters: list[Tensor]) -> torch.optim.Optimizer:
+            return torch.optim.Adam(
+                parameters,
+                lr=config.learning_rate,
+                betas=(0.9, config.adam_beta2),
+                eps=config.adam_epsilon,
+                foreach=True,
+            )
+
+        self.optimiser = Optimiser(
+            network, make, gradient_clip=config.gradient_clip, average_decay=config.average_decay
         )
-        self.average = WeightAverage(self.parameters, config.average_decay)
         self._forward = torch.compile(network, dynamic=True) if compiled else network
-        self.steps = 0
 
     def learning_rate(self, progress: float) -> float:
         """Adam's step size at `progress` of the run."""
@@ -248,8 +251,6 @@ class PPO:
             self.teacher_weight(progress),
         )
         rate = self.learning_rate(progress)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
         kept, count = self._keep(shards)
         minibatches = max(1, round(count / config.minibatch))
         for shard in kept:
@@ -262,7 +263,7 @@ class PPO:
             for index in range(minibatches):
                 size = sum(len(shard.orders[epoch][index]) for shard in kept)
                 gradients, step_sums, error = self._gradients(kept, epoch, index, size, weights)
-                norm = self._step(gradients)
+                norm = self.optimiser.step(gradients, rate)
                 sums += step_sums
                 if epoch == index == 0:
                     first_error, first_kl = error, step_sums[_METRICS.index("kl")] / size
@@ -279,7 +280,7 @@ class PPO:
                 np.concatenate([shard.returns for shard in shards]),
             ),
             "samples_learned": float(used),
-            "optimiser_steps": float(self.steps),
+            "optimiser_steps": float(self.optimiser.steps),
         }
 
     def _keep(self, shards: Sequence[Shard]) -> tuple[list[_Kept], int]:
@@ -325,7 +326,7 @@ class PPO:
 
         def work(shard: _Kept) -> tuple[Sequence[Tensor], Tensor, Tensor]:
             rows = shard.orders[epoch][index].to(self.device)
-            return shard_gradients(self._forward, self.parameters, shard, rows, size, weights)
+            return shard_gradients(self._forward, self.optimiser.parameters, shard, rows, size, weights)
 
         results = list(self._map(work, busy))
         gradients, sums, error = list(results[0][0]), results[0][1], results[0][2]
@@ -334,49 +335,7 @@ class PPO:
             sums, error = sums + more_sums, torch.maximum(error, more_error)
         return gradients, sums, error
 
-    def _step(self, gradients: list[Tensor]) -> Tensor:
-        """Clip, step, and fold the new weights into the average; returns the norm before clipping."""
-        for parameter, gradient in zip(self.parameters, gradients, strict=True):
-            parameter.grad = gradient
-        norm = nn.utils.clip_grad_norm_(self.parameters, self.config.gradient_clip, foreach=True)
-        self.optimiser.step()
-        self.average.update(self.parameters)
-        self.steps += 1
-        return norm
-
     def _map(self, function: Callable, parts: Sequence) -> Sequence:
         if self.executor is None or len(parts) == 1:
             return [function(part) for part in parts]
         return list(self.executor.map(function, parts))
-
-    def state_tensors(self) -> dict[str, Tensor]:
-        """Everything but the weights themselves that the next update depends on, as named tensors."""
-        tensors = {f"average.{index}": each for index, each in enumerate(self.average.average)}
-        for index, parameter in enumerate(self.parameters):
-            for name, value in self.optimiser.state.get(parameter, {}).items():
-                tensors[f"adam.{index}.{name}"] = value
-        tensors["steps"] = torch.tensor([self.steps, self.average.steps])
-        return tensors
-
-    def load_state_tensors(self, tensors: dict[str, Tensor]) -> None:
-        """Take up what `state_tensors` gave; `ValueError` if it belongs to another network."""
-        try:
-            self.steps, self.average.steps = (int(each) for each in tensors["steps"])
-            for index, (parameter, average) in enumerate(
-                zip(self.parameters, self.average.average, strict=True)
-            ):
-                average.copy_(tensors[f"average.{index}"])
-                state = {
-                    name: tensors[f"adam.{index}.{name}"].clone()
-                    for name in ("step", "exp_avg", "exp_avg_sq")
-                    if f"adam.{index}.{name}" in tensors
-                }
-                if any(state[name].shape != parameter.shape for name in state if name != "step"):
-                    raise ValueError(f"the optimiser's state of parameter {index} has another shape")
-                for name in state:
-                    if name != "step":  # on the parameter's device and in its memory layout
-                        state[name] = torch.zeros_like(parameter).copy_(state[name])
-                if state:
-                    self.optimiser.state[parameter] = state
-        except (KeyError, RuntimeError) as error:
-            raise ValueError(f"the optimiser's state does not fit this network: {error}") from None

@@ -249,17 +249,17 @@ class AlphaZeroTrainer:
         """Every so many iterations, but not before the learner has learned anything new."""
         history = self.champions.history
         taken = history[-1]["optimiser_steps"] if history else 0
-        return self.iteration % self.config.gate.every == 0 and self.learner.steps > taken
+        return self.iteration % self.config.gate.every == 0 and self.learner.optimiser.steps > taken
 
     def _gate(self, tell: Tell) -> dict[str, Any]:
         """Test the averaged weights against the champion; accept, archive and rate, or keep what is."""
         tell("testing the candidate", 0.0)
         champions, run = self.champions, self.executor.map
         seed = self._seed(_GATES, champions.tests)
-        candidate, result = champions.test(self.learner.average.average, self.tables, seed, run)
+        candidate, result = champions.test(self.learner.optimiser.average.average, self.tables, seed, run)
         metrics = {f"gate/{key}": float(value) for key, value in asdict(result).items()}
         if result.accepted:
-            champions.promote(candidate, result, self.samples, self.learner.steps)
+            champions.promote(candidate, result, self.samples, self.learner.optimiser.steps)
             seed = self._seed(_RATINGS, len(champions.history))
             metrics |= champions.rate(self.tables, self.opponents, seed, run, tell)
         return metrics
@@ -338,7 +338,7 @@ class AlphaZeroTrainer:
         files = {
             _RAW_WEIGHTS: save(plain_tensors(self.network.state_dict())),
             WEIGHTS_FILE: champion,
-            _OPTIMISER: save(plain_tensors(self.learner.state_tensors())),
+            _OPTIMISER: save(plain_tensors(self.learner.optimiser.state_tensors())),
             _MEMORY: self.memory.state(),
         }
         for number, worker in enumerate(self.workers):
@@ -358,7 +358,7 @@ class AlphaZeroTrainer:
         """Go on exactly where `state_files` was called; `ValueError` if it belongs to another run."""
         self.network.load_state_dict(load(files[_RAW_WEIGHTS]))
         self.champions.load(files[WEIGHTS_FILE], files.get(_CHAMPIONS), meta["champions"])
-        self.learner.load_state_tensors(load(files[_OPTIMISER]))
+        self.learner.optimiser.load_state_tensors(load(files[_OPTIMISER]))
         self.memory.restore(files[_MEMORY], Shards(folder / EXAMPLES_FOLDER, self.memory.dtype))
         for number, worker in enumerate(self.workers):
             worker.load(files[f"{number}.{_SELF_PLAY}"])

@@ -207,7 +207,7 @@ class PPOTrainer:
         every = self.config.rollout.past_every
         if self.config.rollout.past <= 0 or int(before / every) == int(self.progress / every):
             return
-        self.past.append([each.clone() for each in self.ppo.average.average])
+        self.past.append([each.clone() for each in self.ppo.optimiser.average.average])
         if len(self.past) > self.config.rollout.past_kept:
             self.past.pop(int(self.rng.integers(len(self.past) - 1)))  # the newest always stays
 
@@ -267,7 +267,7 @@ class PPOTrainer:
     def agent(self, temperature: float = 1.0) -> NetworkPolicy:
         """The agent that is kept: the averaged weights, in a network of their own."""
         network = build_network(self.description).to(self.device).eval()
-        self.ppo.average.copy_to(network.parameters())
+        self.ppo.optimiser.average.copy_to(network.parameters())
         return NetworkPolicy(network, self.encode, name="agent", temperature=temperature)
 
     def state_files(self, folder: Path | None = None) -> tuple[dict[str, bytes], dict[str, Any]]:
@@ -276,7 +276,7 @@ class PPOTrainer:
         files = {
             _RAW_WEIGHTS: save(plain_tensors(self.network.state_dict())),
             WEIGHTS_FILE: save(plain_tensors(average)),
-            _OPTIMISER: save(plain_tensors(self.ppo.state_tensors())),
+            _OPTIMISER: save(plain_tensors(self.ppo.optimiser.state_tensors())),
             _GAMES: msgspec.msgpack.encode(
                 [[arena.batch.save() for arena in arenas] for arenas in self.arenas]
             ),
@@ -308,7 +308,7 @@ class PPOTrainer:
     def load_state(self, files: dict[str, bytes], meta: dict[str, Any], folder: Path | None = None) -> None:
         """Go on exactly where `state_files` was called; `ValueError` if it belongs to another run."""
         self.network.load_state_dict(load(files[_RAW_WEIGHTS]))
-        self.ppo.load_state_tensors(load(files[_OPTIMISER]))
+        self.ppo.optimiser.load_state_tensors(load(files[_OPTIMISER]))
         self.samples, self.iteration = int(meta["samples"]), int(meta["iteration"])
         self.total_samples = int(meta["total_samples"])
         if self.stage != meta["stage"]:
@@ -325,7 +325,7 @@ class PPOTrainer:
         ]
         past = load(files[_PAST_SELVES]) if _PAST_SELVES in files else {}
         self.past = [
-            [past[f"{age}.{index}"].to(self.device) for index in range(len(self.ppo.parameters))]
+            [past[f"{age}.{index}"].to(self.device) for index in range(len(self.ppo.optimiser.parameters))]
             for age in range(int(meta["past_selves"]))
         ]
         self.rng.bit_generator.state = meta["rng"]

@@ -175,7 +175,7 @@ def test_weights_count_like_repeated_samples():
     for net, examples in zip(nets, (once, twice), strict=True):
         learner = AlphaZero(net, config)
         gradients, _ = learner._gradients(prepared(learner, examples), np.arange(len(examples)))
-        learner._step(gradients)
+        learner.optimiser.step(gradients, learner.learning_rate(0.0))
     assert torch.allclose(weights_of(nets[0]), weights_of(nets[1]), atol=1e-6)
 
 
@@ -191,21 +191,21 @@ def test_the_average_is_taken_at_every_step():
     net, examples = make_net("kuhn"), make_examples("kuhn", 96)
     learner = AlphaZero(net, replace(STEADY, average_decay=0.9))
     expected, seen = weights_of(net).double(), 0
-    step = learner._step
+    step = learner.optimiser.step
 
-    def watched(gradients):
+    def watched(gradients, rate):
         nonlocal expected, seen
-        norm = step(gradients)
+        norm = step(gradients, rate)
         decay = min(0.9, (1 + seen) / (10 + seen))
         expected = decay * expected + (1 - decay) * weights_of(net).double()
         seen += 1
         return norm
 
-    learner._step = watched
+    learner.optimiser.step = watched
     for _ in range(5):
         learner.update(examples, 0.0, np.random.default_rng(0))
-    assert seen == learner.steps == 15
-    average = torch.cat([each.flatten() for each in learner.average.average])
+    assert seen == learner.optimiser.steps == 15
+    average = torch.cat([each.flatten() for each in learner.optimiser.average.average])
     assert torch.allclose(average.double(), expected, atol=1e-6)
 
 
@@ -219,16 +219,20 @@ def test_the_optimiser_goes_on_exactly(kind):
             learner.update(examples, 0.1, np.random.default_rng(1))
     again = AlphaZero(make_net(kind, seed=9), config)
     again.network.load_state_dict(stopped.network.state_dict())
-    again.load_state_tensors({name: each.clone() for name, each in stopped.state_tensors().items()})
+    again.optimiser.load_state_tensors(
+        {name: each.clone() for name, each in stopped.optimiser.state_tensors().items()}
+    )
     for examples in batches[2:]:
         first = straight.update(examples, 0.5, np.random.default_rng(2))
         second = again.update(examples, 0.5, np.random.default_rng(2))
         assert first == second
     assert torch.equal(weights_of(straight.network), weights_of(again.network))
-    for one, two in zip(straight.average.average, again.average.average, strict=True):
+    for one, two in zip(straight.optimiser.average.average, again.optimiser.average.average, strict=True):
         assert torch.equal(one, two)
     with pytest.raises(ValueError, match=r"does not fit|another shape"):
-        AlphaZero(MLP(MLPConfig(2, 2)), config).load_state_tensors(stopped.state_tensors())
+        AlphaZero(MLP(MLPConfig(2, 2)), config).optimiser.load_state_tensors(
+            stopped.optimiser.state_tensors()
+        )
 
 
 @pytest.mark.parametrize("kind", ["mlp", "grid"])
@@ -269,10 +273,11 @@ def test_biases_and_norms_do_not_decay():
         for parameter in net.parameters():
             parameter.add_(0.5)
     learner = AlphaZero(net, replace(STEADY, weight_decay=0.1))
-    before = [parameter.clone() for parameter in learner.parameters]
-    learner._set_learning_rate(0.0)
-    learner._step([torch.zeros_like(parameter) for parameter in learner.parameters])
-    for old, new in zip(before, learner.parameters, strict=True):
+    optimiser = learner.optimiser
+    before = [parameter.clone() for parameter in optimiser.parameters]
+    zeros = [torch.zeros_like(parameter) for parameter in optimiser.parameters]
+    optimiser.step(zeros, learner.learning_rate(0.0))
+    for old, new in zip(before, optimiser.parameters, strict=True):
         factor = 1 - 0.1 * 5e-3 if new.ndim >= 2 else 1.0
         assert torch.allclose(new, old * factor, atol=1e-7)
     assert {name.rpartition(".")[2] for name, each in net.named_parameters() if each.ndim < 2} <= {

@@ -245,15 +245,15 @@ def test_the_optimiser_goes_on_exactly():
         ppo.update(shards[:2], 0.0, np.random.default_rng(1))
     again = PPO(make_net(), SMALL)
     again.network.load_state_dict(stopped.network.state_dict())
-    again.load_state_tensors(stopped.state_tensors())
+    again.optimiser.load_state_tensors(stopped.optimiser.state_tensors())
     for ppo in (straight, again):
         ppo.update(shards[2:], 0.5, np.random.default_rng(2))
     for one, two in zip(straight.network.parameters(), again.network.parameters(), strict=True):
         assert torch.equal(one, two)
-    for one, two in zip(straight.average.average, again.average.average, strict=True):
+    for one, two in zip(straight.optimiser.average.average, again.optimiser.average.average, strict=True):
         assert torch.equal(one, two)
     with pytest.raises(ValueError, match=r"does not fit|another shape"):
-        PPO(MLP(MLPConfig(2, 2)), SMALL).load_state_tensors(stopped.state_tensors())
+        PPO(MLP(MLPConfig(2, 2)), SMALL).optimiser.load_state_tensors(stopped.optimiser.state_tensors())
 
 
 def test_impossible_settings_are_named():
