@@ -21,7 +21,7 @@ from measurement import Options, parse_options, rates, report
 
 from strategos.games import Game, make_game
 from strategos.play.beliefs import make_beliefs
-from strategos.play.rollouts import RolloutEvaluator
+from strategos.play.evaluators.rollouts import RolloutEvaluator
 from strategos.play.search import Search, SearchConfig
 
 PLAYERS, CARDS = 4, 5
@@ -140,8 +140,8 @@ def measure_search_network(options: Options) -> None:
     """`search/network`: two threads, 3 worlds x 30 simulations, the default network at the leaves."""
     import torch
 
+    from strategos.play.evaluators.network import NetworkEvaluator
     from strategos.play.network import build_network, describe_network
-    from strategos.play.network_evaluator import NetworkEvaluator
 
     torch.set_num_threads(1)
     game, worlds, seats = bidding_worlds(128, 3)
@@ -161,8 +161,8 @@ def measure_self_play(options: Options) -> None:
     """`self-play/4x5`: checked rounds a minute, two threads, 3 worlds x 30 simulations with the network."""
     import torch
 
+    from strategos.play.evaluators.network import NetworkEvaluator
     from strategos.play.network import build_network, describe_network
-    from strategos.play.network_evaluator import NetworkEvaluator
     from strategos.train.alphazero_tables import SelfPlayConfig
     from strategos.train.deals import Deals
     from strategos.train.searcher import Searcher

@@ -13,11 +13,11 @@ import numpy as np
 
 from strategos.engine.pool import available_cores
 from strategos.play.beliefs import make_beliefs
-from strategos.play.mixed_evaluator import MixedEvaluator
+from strategos.play.evaluators.mixed import MixedEvaluator
+from strategos.play.evaluators.network import NetworkEvaluator
+from strategos.play.evaluators.rollouts import RolloutEvaluator
 from strategos.play.network import NetworkPolicy
-from strategos.play.network_evaluator import NetworkEvaluator
 from strategos.play.policy import Policy
-from strategos.play.rollouts import RolloutEvaluator
 from strategos.play.search import SearchConfig
 from strategos.play.search_bots import SearchPolicy
 from strategos.train.deals import Deals

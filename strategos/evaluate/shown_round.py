@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from strategos.games.blob.record import BID, SUITS, card_name
+from strategos.play.evaluators.network import NetworkEvaluator
 from strategos.play.network import NetworkPolicy
-from strategos.play.network_evaluator import NetworkEvaluator
 from strategos.play.search import SearchConfig
 from strategos.train.deals import Deals
 from strategos.train.duel import deal_keys

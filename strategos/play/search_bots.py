@@ -13,9 +13,9 @@ import numpy as np
 from strategos.games import make_game
 from strategos.games.spec import Game
 from strategos.play.beliefs import Beliefs, make_beliefs
+from strategos.play.evaluators.generals import ScriptedEvaluator
+from strategos.play.evaluators.rollouts import RolloutEvaluator
 from strategos.play.generals_beliefs import GeneralsBeliefs
-from strategos.play.generals_evaluation import ScriptedEvaluator
-from strategos.play.rollouts import RolloutEvaluator
 from strategos.play.search import Evaluator, Search, SearchConfig
 
 _MEMORY_BYTES, _EDGE_BYTES = 1 << 28, 28

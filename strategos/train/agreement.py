@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 from torch import nn
 
+from strategos.play.evaluators.network import NetworkEvaluator
 from strategos.play.network import Encoder, NetworkPolicy
-from strategos.play.network_evaluator import NetworkEvaluator
 from strategos.play.search import SearchConfig
 from strategos.train.deals import Deals
 from strategos.train.duel import deal_keys

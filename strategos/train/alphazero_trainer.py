@@ -29,10 +29,10 @@ from strategos.memory.shards import Shards
 from strategos.memory.statistics import RingStatistics, ring_statistics
 from strategos.memory.symmetry import augment, make_symmetry
 from strategos.play.agents import WEIGHTS_FILE, load_policy
-from strategos.play.generals_evaluation import ScriptedEvaluator
+from strategos.play.evaluators.generals import ScriptedEvaluator
+from strategos.play.evaluators.network import NetworkEvaluator
+from strategos.play.evaluators.rollouts import RolloutEvaluator
 from strategos.play.network import NetworkPolicy, build_network, describe_network, make_encoder
-from strategos.play.network_evaluator import NetworkEvaluator
-from strategos.play.rollouts import RolloutEvaluator
 from strategos.train.agreement import Agreement
 from strategos.train.champions import Champions
 from strategos.train.config import TrainConfig

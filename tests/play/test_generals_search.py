@@ -11,10 +11,10 @@ from strategos.games.generals.record import LEFT
 from strategos.games.kuhn.game import Kuhn
 from strategos.play.agents import PolicyError, load_policy
 from strategos.play.bots import BOTS
+from strategos.play.evaluators.generals import ScriptedEvaluator
+from strategos.play.evaluators.rollouts import RolloutEvaluator
 from strategos.play.generals_beliefs import GeneralsBeliefs
-from strategos.play.generals_evaluation import ScriptedEvaluator
 from strategos.play.match import play_match
-from strategos.play.rollouts import RolloutEvaluator
 from strategos.play.search import SearchConfig
 from strategos.play.search_bots import MctsBot, SearchPolicy, split_simulations
 

@@ -11,10 +11,10 @@ import torch
 from strategos.games import make_game
 from strategos.games.blob import Blob
 from strategos.nets.cards import encode_cards
-from strategos.play.mixed_evaluator import MixedEvaluator
+from strategos.play.evaluators.mixed import MixedEvaluator
+from strategos.play.evaluators.network import NetworkEvaluator
+from strategos.play.evaluators.rollouts import RolloutEvaluator
 from strategos.play.network import NetworkPolicy, build_network, describe_network, make_encoder
-from strategos.play.network_evaluator import NetworkEvaluator
-from strategos.play.rollouts import RolloutEvaluator
 
 
 @pytest.fixture(autouse=True)

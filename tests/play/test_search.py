@@ -14,7 +14,7 @@ from strategos.evaluate.contests import contest, rolling_out
 from strategos.games import make_game
 from strategos.play.beliefs import make_beliefs
 from strategos.play.bots import RandomBot
-from strategos.play.rollouts import RolloutEvaluator
+from strategos.play.evaluators.rollouts import RolloutEvaluator
 from strategos.play.search import Search, SearchConfig
 from strategos.play.search.root_kernels import halving_schedule
 from strategos.train.deals import Deals

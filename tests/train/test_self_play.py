@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from strategos.play.generals_evaluation import ScriptedEvaluator
-from strategos.play.rollouts import RolloutEvaluator
+from strategos.play.evaluators.generals import ScriptedEvaluator
+from strategos.play.evaluators.rollouts import RolloutEvaluator
 from strategos.play.search import SearchConfig
 from strategos.train.alphazero_tables import SelfPlayConfig
 from strategos.train.config import from_dict
