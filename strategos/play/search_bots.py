@@ -6,6 +6,7 @@ they judge leaves by a script, in Blob by playing on at random.
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -73,11 +74,19 @@ class SearchPolicy:
         return actions
 
 
+class _Searches(threading.local):
+    """The policies of the thread that looks, by kind of board or table."""
+
+    def __init__(self) -> None:
+        self.policies: dict[tuple[Any, ...], SearchPolicy] = {}
+
+
 class MctsBot:
     """Plays Generals of any size, players, teams and ruleset, and Blob, by `simulations` simulations a move.
 
-    It keeps nothing between calls but search objects, one for each kind of board or table that it met. A
-    view does not tell all of the rules: without builds the ruleset is taken to be generalsio.
+    It keeps nothing between calls but search objects: each thread that asks has its own, one for each kind of
+    board or table that it met. A view does not tell all of the rules: without builds the ruleset is taken to
+    be generalsio.
     """
 
     def __init__(self, simulations: int) -> None:
@@ -85,7 +94,7 @@ class MctsBot:
             raise ValueError(f"a move takes 1 simulation or more, not {simulations}")
         self.simulations = simulations
         self.name = f"mcts-{simulations}"
-        self._policies: dict[tuple[Any, ...], SearchPolicy] = {}
+        self._searches = _Searches()
 
     def act(
         self, views: np.ndarray, masks: np.ndarray, memories: np.ndarray | None, rng: np.random.Generator
@@ -102,15 +111,16 @@ class MctsBot:
             make = self._for_blob
         else:
             raise ValueError(f"{self.name} plays generals and blob; for other games take random")
+        policies = self._searches.policies
         keys = decision_keys(rng, len(views))
         actions = np.zeros(len(views), np.int32)
         for kind in np.unique(kinds, axis=0):
             rows = np.flatnonzero((kinds == kind).all(axis=1))
             layout = (views.dtype.itemsize, masks.shape[1], *kind.tolist())
-            if layout not in self._policies:
-                self._policies[layout] = make(views, masks, kind.tolist())
+            if layout not in policies:
+                policies[layout] = make(views, masks, kind.tolist())
             remembered = None if memories is None else memories[rows]
-            actions[rows] = self._policies[layout].decide(views[rows], masks[rows], remembered, keys[rows])
+            actions[rows] = policies[layout].decide(views[rows], masks[rows], remembered, keys[rows])
         return actions
 
     def _config(self, **more: Any) -> SearchConfig:

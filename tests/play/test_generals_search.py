@@ -1,5 +1,7 @@
 """Generals by search: the scripted evaluation, mates and defences on the board, the bots called mcts-N."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -270,6 +272,20 @@ def test_mcts_by_name():
     with pytest.raises(PolicyError, match="did you mean 'mcts-"):
         load_policy("mcts-1x0")
     assert [split_simulations(count) for count in (1, 24, 100, 800)] == [(1, 1), (1, 24), (4, 25), (8, 100)]
+
+
+def test_mcts_may_be_asked_from_many_threads_at_once():
+    """Trainers share a bot between their workers; the search objects behind it may not be shared."""
+    game = make_game("blob", players=4, cards=5)
+    batch = Batch(game, 16, seed=4)
+    batch.reset()
+    seen, bot = batch.observation, MctsBot(64)
+    rows = np.arange(16), batch.states["turn"]
+    views, masks = seen.views[rows], seen.masks[rows]
+    alone = bot.act(views, masks, None, np.random.default_rng(3))
+    with ThreadPoolExecutor(4) as threads:
+        asked = [threads.submit(bot.act, views, masks, None, np.random.default_rng(3)) for _ in range(24)]
+        assert all(each.result().tolist() == alone.tolist() for each in asked)
 
 
 def test_mcts_refuses_what_it_cannot_play():
