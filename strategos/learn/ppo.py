@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,6 +26,7 @@ from strategos.learn.maths import (
     largest,
     masked_entropy,
     masked_log_softmax,
+    policy_divergence,
     unpack_masks,
 )
 from strategos.learn.optimiser import Optimiser
@@ -57,6 +59,9 @@ class PPOConfig:
     """Weight of the entropy bonus at the start."""
     last_entropy: float = 0.003
     """... and at the end."""
+    magnet: float = 0.0
+    """Weight of the divergence from the averaged weights' policy. Where being predictable loses, self-play
+    runs in circles round the equilibrium; the average lags behind, and the pull towards it damps them."""
     value_weight: float = 0.5
     """Weight of the squared error of the values."""
     gradient_clip: float = 0.5
@@ -85,8 +90,9 @@ class PPOConfig:
             raise ValueError(f"ppo.adam_beta2 must be in [0, 1), not {self.adam_beta2}")
         if self.gradient_clip <= 0:
             raise ValueError(f"ppo.gradient_clip must be above 0, not {self.gradient_clip}")
-        if self.teacher_weight < 0:
-            raise ValueError(f"ppo.teacher_weight must not be negative, not {self.teacher_weight}")
+        for name in ("magnet", "teacher_weight"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"ppo.{name} must not be negative, not {getattr(self, name)}")
         for name in ("epochs", "minibatch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"ppo.{name} must be at least 1, not {getattr(self, name)}")
@@ -126,6 +132,8 @@ class _Kept:
     b_advantages: Tensor
     b_returns: Tensor
     b_taught: Tensor | None
+    b_magnet: Tensor | None
+    """[N, A]: the policy of the averaged weights, where there is a magnet."""
     orders: list[list[Tensor]] = field(default_factory=list)
     """For each epoch, the sample indices of each minibatch."""
 
@@ -137,6 +145,7 @@ class _Weights:
     clip: float
     value: float
     entropy: float
+    magnet: float
     teacher: float
 
 
@@ -181,6 +190,9 @@ def shard_gradients(
     loss = policy_loss + weights.value * value_loss - weights.entropy * entropy
     if weights.teacher > 0 and kept.b_taught is not None:
         loss = loss - weights.teacher * log_probability(kept.b_taught[rows]).sum()
+    if kept.b_magnet is not None:
+        legal = unpack_masks(mb_masks, logits.shape[1])
+        loss = loss + weights.magnet * policy_divergence(logits, legal, kept.b_magnet[rows]).sum()
     loss = loss / size
     gradients = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
     with torch.no_grad():
@@ -224,6 +236,7 @@ class PPO:
             network, make, gradient_clip=config.gradient_clip, average_decay=config.average_decay
         )
         self._forward = torch.compile(network, dynamic=True) if compiled else network
+        self._magnet = deepcopy(network) if config.magnet > 0 else None
 
     def learning_rate(self, progress: float) -> float:
         """Adam's step size at `progress` of the run."""
@@ -248,9 +261,12 @@ class PPO:
             config.clip,
             config.value_weight,
             anneal(config.entropy, config.last_entropy, progress),
+            config.magnet,
             self.teacher_weight(progress),
         )
         rate = self.learning_rate(progress)
+        if self._magnet is not None:
+            self.optimiser.average.copy_to(self._magnet.parameters())
         kept, count = self._keep(shards)
         minibatches = max(1, round(count / config.minibatch))
         for shard in kept:
@@ -303,15 +319,27 @@ class PPO:
         def on_device(array: np.ndarray) -> Tensor:
             return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
+        b_inputs, b_masks = shard.observe(rows), on_device(shard.masks[rows])
         return _Kept(
-            b_inputs=shard.observe(rows),
-            b_masks=on_device(shard.masks[rows]),
+            b_inputs=b_inputs,
+            b_masks=b_masks,
             b_actions=on_device(shard.actions[rows]),
             b_log_probabilities=on_device(shard.log_probabilities[rows]),
             b_advantages=on_device(advantages.astype(np.float32)),
             b_returns=on_device(shard.returns[rows]),
             b_taught=None if shard.taught is None else on_device(shard.taught[rows]),
+            b_magnet=self._magnet_policy(b_inputs, b_masks),
         )
+
+    @torch.no_grad()
+    def _magnet_policy(self, inputs: Tensor, masks: Tensor) -> Tensor | None:
+        """What the averaged weights would do: magnetic mirror descent (Sokota et al., 2023) with a magnet
+        that moves. It biases nothing: at an equilibrium that the policy keeps, the average is the same.
+        """
+        if self._magnet is None:
+            return None
+        logits = self._magnet(inputs)[0]
+        return masked_log_softmax(logits, unpack_masks(masks, logits.shape[1])).exp()
 
     @staticmethod
     def _minibatches(count: int, parts: int, generator: np.random.Generator) -> list[Tensor]:

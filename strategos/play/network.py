@@ -112,6 +112,14 @@ class NetworkPolicy:
             actions[rows], _ = sample_packed(scaled, masks[rows], uniforms[rows])
         return actions
 
+    def probabilities(self, views: np.ndarray, masks: np.ndarray, memories: np.ndarray | None) -> np.ndarray:
+        """What `act` draws from: [B, num_actions] float64, 0 where illegal."""
+        logits, _ = self.evaluate(views, masks, memories)
+        legal = np.unpackbits(masks, axis=1, count=logits.shape[1], bitorder="little").astype(bool)
+        scaled = np.where(legal, logits.astype(np.float64) / max(self.temperature, _COLDEST), -np.inf)
+        weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        return weights / weights.sum(axis=1, keepdims=True)
+
     @torch.inference_mode()
     def evaluate(
         self, views: np.ndarray, masks: np.ndarray, memories: np.ndarray | None

@@ -21,6 +21,7 @@ from strategos.games.spec import Game
 from strategos.learn.maths import anneal
 from strategos.learn.ppo import PPO
 from strategos.play.agents import WEIGHTS_FILE, load_policy
+from strategos.play.exploitability import agent_exploitability
 from strategos.play.match import play_match
 from strategos.play.network import NetworkPolicy, build_network, describe_network, make_encoder
 from strategos.play.policy import Policy
@@ -235,13 +236,16 @@ class PPOTrainer:
     def evaluate(self) -> Evaluation | None:
         """Shares of wins, draws and losses of the averaged weights against each opponent, on paired boards.
 
-        Of more than two seats the opponent takes all but one; games are rounded up to whole boards. The
-        boards are the same at every evaluation, so that the curve shows the agent and not the boards.
+        Without opponents the exact exploitability, in games small enough. Of more than two seats the opponent
+        takes all but one; games are rounded up to whole boards. The boards are the same at every evaluation,
+        so that the curve shows the agent and not the boards.
         """
         config, game = self.config.evaluation, self.evaluation_game
+        agent = self.agent(config.temperature)
         if game is None:
-            return None
-        agent, players = self.agent(config.temperature), game.spec.num_players
+            exact = agent_exploitability(self.games[0], agent) if config.every >= 0 else None
+            return None if exact is None else Evaluation({"exploitability": exact})
+        players = game.spec.num_players
 
         def against(opponent: Policy) -> tuple[float, float, float]:
             result = play_match(
