@@ -131,7 +131,7 @@ _PANELS = {
     "share of games won": ("win/",),
     "length of a game (ticks)": ("game_ticks",),
     "entropy (nats)": ("entropy",),
-    "variance explained by the value": ("explained_variance",),
+    "variance explained by the value": ("explained_variance", "unseen_explained_variance"),
     "points at a table of bots, 95 % intervals": ("points/",),
     "rating of the champions (points)": ("rating",),
     "agreement with a deeper search": ("agreement/",),

@@ -240,11 +240,30 @@ class AlphaZero:
             "entropy": totals["entropy"] / taught,
             "target_entropy": totals["target_entropy"] / taught,
             "accuracy": totals["agreed"] / taught,
-            "explained_variance": self._explained(examples),
+            "explained_variance": _explained(examples, self._predicted),
             "learning_rate": rate,
             "gradient_norm": float(norms) / minibatches,
             "samples_learned": float(count),
             "optimiser_steps": float(self.optimiser.steps),
+        }
+
+    @torch.no_grad()
+    def judge(self, examples: Examples) -> dict[str, float]:
+        """How well the network does on `examples` that it has not learned from.
+
+        What `update` reports is of examples that it may know by heart: those of a round share one outcome,
+        so values are memorised long before policies are.
+        """
+        policy_loss, taught, predicted = 0.0, 0.0, []
+        for rows in np.array_split(np.arange(len(examples)), -(-len(examples) // self.config.minibatch)):
+            part = self._load(examples, rows)
+            losses = sample_losses(self.network, part)
+            policy_loss += float(losses.policy.sum())  # 0 where there is no policy to learn
+            taught += float((part.policy.sum(1) > 0).sum())
+            predicted.append(losses.values.float().cpu().numpy())
+        return {
+            "unseen_policy_loss": policy_loss / max(taught, 1.0),
+            "unseen_explained_variance": _explained(examples, np.concatenate(predicted)),
         }
 
     def _gradients(self, examples: Examples, rows: np.ndarray) -> tuple[list[Tensor], Tensor]:
@@ -305,13 +324,14 @@ class AlphaZero:
             else on_device(examples.weights, np.float32),
         )
 
-    def _explained(self, examples: Examples) -> float:
-        """Explained variance of the values, over the seats that exist."""
-        predicted, targets = self._predicted, np.asarray(examples.values, np.float32)
-        if examples.players is not None:
-            exists = np.arange(targets.shape[1]) < np.asarray(examples.players)[:, None]
-            predicted, targets = predicted[exists], targets[exists]
-        return explained_variance(predicted, targets)
+
+def _explained(examples: Examples, predicted: np.ndarray) -> float:
+    """Explained variance of the values, over the seats that exist."""
+    targets = np.asarray(examples.values, np.float32)
+    if examples.players is not None:
+        exists = np.arange(targets.shape[1]) < np.asarray(examples.players)[:, None]
+        predicted, targets = predicted[exists], targets[exists]
+    return explained_variance(predicted, targets)
 
 
 def _sums(part: _Minibatch, losses: _SampleLosses) -> Tensor:

@@ -55,6 +55,8 @@ _GATES, _RATINGS, _EVALUATIONS = range(1, 4)
 _POLL_S = 0.5
 _CHUNK = 64
 """Minibatches that are drawn from the memory together."""
+_JUDGED = 4096
+"""New examples on which the network is judged before it learns from them; at most so many."""
 
 
 class AlphaZeroTrainer:
@@ -159,13 +161,14 @@ class AlphaZeroTrainer:
         began = clock()
         bootstrapping = self.bootstrapping
         generated = self._generate(tell)
-        for each in generated:
-            self.memory.append(each.examples)
+        new = np.concatenate([each.examples for each in generated])
+        self.memory.append(new)
         self.samples = self.memory.written
         played_at = clock()
+        judged = self.learner.judge(self._examples(new[:: -(-len(new) // _JUDGED)])) if len(new) else {}
         learned = self._learn(tell)
         self.iteration += 1
-        metrics = self._report(generated, played_at - began) | learned
+        metrics = self._report(generated, played_at - began) | judged | learned
         metrics |= {"bootstrap": float(bootstrapping), "time/learning": clock() - played_at}
         if self._gate_is_due():
             tested_at = clock()
@@ -226,7 +229,7 @@ class AlphaZeroTrainer:
             self.memory.update_priorities(drawn.numbers, examples.losses + 1e-3)
         return row
 
-    def _examples(self, drawn: np.ndarray, weights: np.ndarray) -> Examples:
+    def _examples(self, drawn: np.ndarray, weights: np.ndarray | None = None) -> Examples:
         """Records of the memory as what the learner reads."""
         memories = drawn["memory"] if "memory" in (drawn.dtype.names or ()) else None
         views, masks = drawn["view"], drawn["mask"]
@@ -360,6 +363,7 @@ class AlphaZeroTrainer:
         self.champions.load(files[WEIGHTS_FILE], files.get(_CHAMPIONS), meta["champions"])
         self.learner.optimiser.load_state_tensors(load(files[_OPTIMISER]))
         self.memory.restore(files[_MEMORY], Shards(folder / EXAMPLES_FOLDER, self.memory.dtype))
+        self._statistics = ring_statistics(self.memory)  # the next report is of the draws since then
         for number, worker in enumerate(self.workers):
             worker.load(files[f"{number}.{_SELF_PLAY}"])
         self.samples, self.iteration = int(meta["samples"]), int(meta["iteration"])

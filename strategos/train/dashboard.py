@@ -176,7 +176,9 @@ def _self_play_line(row: Mapping[str, Any]) -> str:
     if "exact_bids" in row:
         text += f"exact bids {row['exact_bids']:.0%}  "
     if "policy_loss" in row:
-        text += f"policy {row['policy_loss']:.3f}  value {row['explained_variance']:.2f}  "
+        text += f"policy {row['policy_loss']:.3f}  "
+    if "unseen_explained_variance" in row:
+        text += f"value {row['unseen_explained_variance']:.2f}  "
     text += f"champion {row['champion']:.0f}"
     if "gate/points" in row:
         said = "accepted" if row["gate/accepted"] else "rejected"
@@ -260,6 +262,7 @@ def _learning(row: Mapping[str, Any]) -> Table:
         ("kl", ".4f"),
         ("clip_fraction", ".2f"),
         ("explained_variance", ".2f"),
+        ("unseen_explained_variance", ".2f"),
         ("value_loss", ".3f"),
         ("learning_rate", ".1e"),
         ("shaping", ".2f"),

@@ -97,6 +97,23 @@ def test_eight_samples_are_learned_by_heart(kind):
     assert last["entropy"] == pytest.approx(last["target_entropy"], abs=0.05)
 
 
+@pytest.mark.parametrize("kind", ["mlp", "grid"])
+def test_what_is_known_by_heart_does_not_count_as_understood(kind):
+    """Outcomes here are chance, so nothing can be known of those that were not learned."""
+    net, known, unseen = make_net(kind), make_examples(kind, 64), make_examples(kind, 640, seed=2)
+    learner, rng = AlphaZero(net, replace(STEADY, minibatch=64)), np.random.default_rng(0)
+    for _ in range(200):
+        learned = learner.update(known, 0.0, rng)
+    weights = weights_of(net)
+    judged_known, judged = learner.judge(known), learner.judge(unseen)
+    assert torch.equal(weights, weights_of(net))
+    assert judged_known["unseen_explained_variance"] > 0.5 and learned["explained_variance"] > 0.5
+    assert judged["unseen_explained_variance"] < 0.05
+    with torch.no_grad():
+        expected = sample_losses(net, whole(unseen)).policy.mean()
+    assert judged["unseen_policy_loss"] == pytest.approx(float(expected), rel=1e-4)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_masked_logits_get_no_gradient(kind):
     part = whole(make_examples(kind, 16))
