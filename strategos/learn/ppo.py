@@ -269,6 +269,7 @@ class PPO:
             self.optimiser.average.copy_to(self._magnet.parameters())
         kept, count = self._keep(shards)
         minibatches = max(1, round(count / config.minibatch))
+        minibatches = min(minibatches, max(len(shard.b_actions) for shard in kept))  # none without samples
         for shard in kept:
             shard.orders = [
                 self._minibatches(len(shard.b_actions), minibatches, generator) for _ in range(config.epochs)

@@ -167,6 +167,14 @@ def test_shards_together_are_one_batch():
     assert torch.allclose(weights[0], weights[1], atol=2e-4)
 
 
+def test_minibatches_of_fewer_samples_than_shards():
+    """Every minibatch has samples of at least one shard, whatever its size."""
+    net = make_net()
+    shards = [make_shard(net, count, 5, 5, count) for count in (3, 2, 3)]
+    config = PPOConfig(minibatch=1, keep=1.0, epochs=1)
+    assert PPO(net, config).update(shards, 0.0, np.random.default_rng(0))["samples_learned"] == 8
+
+
 def test_only_the_largest_advantages_are_learned_from():
     """Samples outside the kept share may hold anything, NaN included, without a trace."""
     weights = []
