@@ -227,6 +227,26 @@ def test_a_tree_that_is_kept_is_the_subtree_it_was():
     assert seen == before[0] - 1  # the node's own evaluation is a visit, too
 
 
+class Hopeful:
+    """Knows no action from another and expects the first player to win 0.6."""
+
+    def evaluate(self, game, states):
+        return None, np.tile(np.array([0.6, -0.6], np.float32), (len(states), 1))
+
+
+@pytest.mark.parametrize("worlds", [1, 3])
+def test_actions_that_were_never_tried_are_worth_the_mixed_value(worlds):
+    """Danihelka et al., appendix D: the root's evaluation counts once, each value found as often as tried."""
+    game = MatrixGame([[0.2] * 4, [0.4] * 4, [-1.0] * 4, [-1.0] * 4])
+    config = SearchConfig(worlds=worlds, simulations=2, gumbel_scale=0.0)
+    found = Search(game, config, Hopeful()).run(game.start(1, worlds), np.array([0]), keys(1))
+    assert found.visits[0].tolist() == [worlds, worlds, 0, 0]
+    mixed = (0.6 + 2 * (0.2 + 0.4) / 2) / 3
+    scale = (config.c_visit + 1) * config.c_scale
+    expected = np.exp(scale * (np.array([0.2, 0.4, mixed, mixed]) - 0.4))
+    assert np.allclose(found.policy[0], expected / expected.sum(), rtol=1e-4)
+
+
 def test_halving_gives_every_action_its_turn():
     schedule = halving_schedule(4, 32)
     assert len(schedule) == 32 and (schedule[:4] == 0).all() and schedule.max() >= 8

@@ -51,33 +51,33 @@ def gumbel_noise(keys, scale, noise):
 
 
 @njit(nogil=True, cache=True)
-def completed_values(logits, visits, totals, root_value, completed):
-    """Values of a root's legal actions: the mean where tried, else a mix of the root's value and theirs.
+def completed_values(logits, visits, totals, evaluation, worlds, completed):
+    """Values of a root's legal actions: the mean where tried, else a mix of those means and `evaluation`.
 
-    `logits` [A] (-inf where illegal); fills `completed` [A]. Appendix D of Danihelka et al.
+    `logits` [A] (-inf where illegal); fills `completed` [A]. Appendix D of Danihelka et al.; the root was
+    evaluated once in each of the `worlds`.
     """
-    highest, prior_total, prior_seen, value_seen, count = -np.inf, 0.0, 0.0, 0.0, 0
+    highest, prior_seen, value_seen, count = -np.inf, 0.0, 0.0, 0
     for action in range(logits.shape[0]):
         highest = max(highest, logits[action])
     for action in range(logits.shape[0]):
         if logits[action] == -np.inf:
             continue
-        weight = np.exp(logits[action] - highest)
-        prior_total += weight
         if visits[action]:
+            weight = np.exp(logits[action] - highest)
             prior_seen += weight
             value_seen += weight * totals[action] / visits[action]
             count += visits[action]
-    mixed = root_value
+    mixed = evaluation
     if count:
-        mixed = (root_value + count * value_seen / prior_seen) / (1 + count)
+        mixed = (worlds * evaluation + count * value_seen / prior_seen) / (worlds + count)
     for action in range(logits.shape[0]):
         completed[action] = totals[action] / visits[action] if visits[action] else mixed
 
 
 @njit(nogil=True, cache=True)
 def gumbel_choose(
-    logits, noise, tried, wanted, visits, totals, root_values, worlds, c_visit, c_scale, completed, chosen
+    logits, noise, tried, wanted, visits, totals, evaluations, worlds, c_visit, c_scale, completed, chosen
 ):
     """The action of each group's next simulation: the best of those tried `wanted` [G] times.
 
@@ -85,7 +85,7 @@ def gumbel_choose(
     """
     for group in range(logits.shape[0]):
         value_of = completed[group]
-        completed_values(logits[group], visits[group], totals[group], root_values[group], value_of)
+        completed_values(logits[group], visits[group], totals[group], evaluations[group], worlds, value_of)
         most = 0
         for action in range(logits.shape[1]):
             most = max(most, visits[group, action])
@@ -101,11 +101,11 @@ def gumbel_choose(
 
 
 @njit(nogil=True, cache=True)
-def improved_policy(logits, visits, totals, root_values, worlds, c_visit, c_scale, completed, policy):
+def improved_policy(logits, visits, totals, evaluations, worlds, c_visit, c_scale, completed, policy):
     """Softmax of the prior's logits plus the scaled completed values: `policy` [G, A] float32."""
     for group in range(logits.shape[0]):
         value_of = completed[group]
-        completed_values(logits[group], visits[group], totals[group], root_values[group], value_of)
+        completed_values(logits[group], visits[group], totals[group], evaluations[group], worlds, value_of)
         most, highest, total = 0, -np.inf, 0.0
         for action in range(logits.shape[1]):
             most = max(most, visits[group, action])

@@ -47,11 +47,12 @@ class Gumbel:
         most = min(search.config.considered, max(2, search.config.simulations // 2))  # or nothing is halved
         considered = np.minimum(legal, most)
         self.schedule = np.stack([search.schedule(int(count)) for count in considered])
+        means = search.root_evaluations()
+        self.evaluations = means[np.arange(len(means)), search.players].astype(np.float64)
 
     def _choose(self, wanted: np.ndarray) -> None:
         search, config = self.search, self.search.config
         tree.root_statistics(search.trees, config.worlds, search.players, self.visits, self.totals)
-        values = search.root_values()[np.arange(len(self.logits)), search.players].astype(np.float64)
         root_kernels.gumbel_choose(
             self.logits,
             self.noise,
@@ -59,7 +60,7 @@ class Gumbel:
             wanted,
             self.visits,
             self.totals,
-            values,
+            self.evaluations,
             config.worlds,
             config.c_visit,
             config.c_scale,
@@ -80,14 +81,13 @@ class Gumbel:
 
     def decide(self, visits: np.ndarray, totals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         self._choose(self.tried.max(axis=1))
-        search, config = self.search, self.search.config
+        config = self.search.config
         policy = np.zeros(self.logits.shape, np.float32)
-        values = search.root_values()[np.arange(len(policy)), search.players].astype(np.float64)
         root_kernels.improved_policy(
             self.logits,
             visits,
             totals,
-            values,
+            self.evaluations,
             config.worlds,
             config.c_visit,
             config.c_scale,

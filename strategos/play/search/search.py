@@ -270,6 +270,11 @@ class Search:
         means = self.trees.totals[:count, 0] / self.trees.visits[:count, :1]
         return means.reshape(self._groups, self.config.worlds, -1).mean(axis=1)
 
+    def root_evaluations(self) -> np.ndarray:
+        """What the evaluator said of the root for every player, the mean over worlds, [G, P] float32."""
+        evaluations = self.trees.evaluation[: len(self.rows), 0]
+        return evaluations.reshape(self._groups, self.config.worlds, -1).mean(axis=1)
+
     def schedule(self, considered: int) -> np.ndarray:
         """The halving of a gumbel root with so many actions, made once."""
         if considered not in self._schedules:
