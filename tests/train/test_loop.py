@@ -1,0 +1,88 @@
+"""What the loop makes of a run, whatever learns in it: stopping, fitting, explaining, loading."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from small_runs import Notes, assert_same_state, before_iteration, small_config, straight_run
+
+from strategos.play.agents import PolicyError, load_policy
+from strategos.train import loop
+from strategos.train.checkpoint import RunError, checkpoint_folders, load_newest
+from strategos.train.loop import resume_run, train
+from strategos.train.metrics import read_metrics
+from strategos.train.ppo_trainer import PPOTrainer
+
+
+@pytest.fixture
+def straight(tmp_path_factory) -> Path:
+    """A run that was never stopped."""
+    return straight_run("ppo", tmp_path_factory.getbasetemp())
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(straight, tmp_path, monkeypatch):
+    run, notes = tmp_path / "interrupted", Notes()
+    with monkeypatch.context() as patch:
+        before_iteration(patch, 1, lambda: os.kill(os.getpid(), signal.SIGINT))
+        summary = train(small_config("ppo"), run, display=notes)
+    assert summary.ended == "interrupted" and summary.checkpoint is not None
+    assert any(f"strategos resume {run}" in note for note in notes)
+    assert resume_run(run, quiet=True).ended == "finished"
+    assert_same_state(straight, run)
+
+
+def test_the_time_limit_ends_a_run_early_and_says_so(tmp_path):
+    summary = train(small_config("ppo", max_minutes=1e-6, samples=10**9), tmp_path, quiet=True)
+    assert summary.ended == "time" and summary.samples < 1500 and summary.checkpoint is not None
+
+
+def test_fitting_sets_the_length_from_the_speed(tmp_path, monkeypatch):
+    """However slow the machine: the first iteration is enough here."""
+    monkeypatch.setattr(loop, "_FIT_AFTER_S", 0.0)
+    monkeypatch.setattr(PPOTrainer, "unsteady_iterations", 0)
+    monkeypatch.setattr(PPOTrainer, "steady_iterations", 1)
+    config = small_config("ppo", fit=True, max_minutes=0.1, samples=10**9)
+    summary = train(config, tmp_path, quiet=True)
+    assert summary.samples < 10**8
+    found = load_newest(tmp_path)[0]
+    assert found is not None and found.meta["total_samples"] < 10**8
+
+
+def test_a_folder_that_is_no_run_is_refused(straight):
+    with pytest.raises(RunError, match="not a run"):
+        resume_run(straight / "checkpoints", quiet=True)
+
+
+def test_every_table_that_differs_is_named(straight):
+    with pytest.raises(RunError, match=r"different: seed, ppo"):
+        train(small_config("ppo", seed=2, **{"ppo.clip": 0.3}), straight, quiet=True)
+
+
+def test_the_run_folder_explains_itself(straight):
+    assert small_config("ppo").digest() in (straight / "config.toml").read_text()
+    assert all(row["first_ratio_error"] < 0.02 for row in read_metrics(straight))
+    assert (straight / "best").is_dir()
+
+
+def test_players_that_cannot_be_loaded_are_named(straight, tmp_path):
+    with pytest.raises(PolicyError, match="did you mean 'hunter'"):
+        load_policy("huntr")
+    with pytest.raises(PolicyError, match="neither a run nor a checkpoint"):
+        load_policy(tmp_path)
+    newest = checkpoint_folders(straight)[-1]
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for file in newest.iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    (copy / "ema.safetensors").write_bytes(b"not weights")
+    with pytest.raises(PolicyError, match=r"ema\.safetensors is damaged"):
+        load_policy(copy)
+    meta = json.loads((copy / "meta.json").read_text())
+    del meta["network"]
+    (copy / "meta.json").write_text(json.dumps(meta))
+    with pytest.raises(PolicyError, match=r"meta\.json is damaged"):
+        load_policy(copy)
