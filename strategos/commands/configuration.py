@@ -45,7 +45,7 @@ def keys() -> Iterator[tuple[str, str, Any, str]]:
             default = field.default
             if field.default_factory is not dataclasses.MISSING:
                 default = field.default_factory()
-            if dataclasses.is_dataclass(default) or field.name in _LISTS:
+            if dataclasses.is_dataclass(default) or f"{table}.{field.name}".strip(".") in TABLES:
                 continue
             yield table, field.name, default, documented.get(field.name, "")
 

@@ -195,6 +195,7 @@ def test_doctor(capsys):
 
 def test_every_key_is_documented(capsys):
     assert all(documentation for _, _, _, documentation in keys())
+    assert ("gate", "deals") in {(table, key) for table, key, _, _ in keys()}  # `deals` is a table, too
     assert main(["train", "--keys"]) == 0
     shown = capsys.readouterr().out
     assert "--ppo.learning-rate" in shown and "--stages" not in shown
