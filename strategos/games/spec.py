@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+
+LEAVE = -1
+"""Stands for an action in a record: at that tick the player left the game (`LeavableGame.leave`)."""
 
 
 @dataclass(frozen=True)
@@ -107,4 +110,13 @@ class Game(Protocol):
 
     def returns(self, states: np.ndarray, returns: np.ndarray) -> None:
         """Write the final `returns` [B, P] float32 in [-1, 1]; zeros while a game runs."""
+        ...
+
+
+@runtime_checkable
+class LeavableGame(Protocol):
+    """A game that a player can leave before its end: the others go on, and the last of them wins."""
+
+    def leave(self, states: np.ndarray, row: int, player: int) -> None:
+        """Let `player` surrender game `row` of `states`."""
         ...

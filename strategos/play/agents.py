@@ -1,21 +1,29 @@
-"""Whoever can play, by name: a scripted bot, a checkpoint folder, a run folder."""
+"""Whoever can play, by name: a scripted bot, a checkpoint folder, a run folder, any program."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
 from strategos.play.bots import BOTS
 from strategos.play.policy import Policy
+from strategos.play.program import Limits, Program
 from strategos.spelling import nearest
 
 WEIGHTS_FILE = "ema.safetensors"
 """The averaged weights: the agent that is kept."""
 META_FILE = "meta.json"
 RUNS_FOLDER = Path("runs")
+COMMAND_PREFIX = "cmd:"
+"""Begins the name of a program that is a whole command line."""
+RUN_SCRIPT = "run.sh"
+"""What is started in a folder that holds a program."""
 
 
 class PolicyError(ValueError):
@@ -29,8 +37,10 @@ def load_policy(
     device: str = "cpu",
     which: str = "best",
     symmetries: bool = True,
+    limits: Limits | None = None,
 ) -> Policy:
-    """The player called `source`: a bot's name, a checkpoint folder, a run folder or the name of a run.
+    """The player called `source`: a bot's name, a checkpoint folder, a run folder, the name of a run, or a
+    program (see `find_program`), which `limits` fence.
 
     Of a run, `which` chooses the `best` or the `latest` checkpoint. An agent for Generals looks at a board
     from all sides (`symmetries`): stronger, at eight times the price. Raises `PolicyError`.
@@ -40,6 +50,9 @@ def load_policy(
         return BOTS[name]()
     if re.fullmatch(r"mcts-\d+", name):
         return load_search_bot(name)
+    program = find_program(source, limits)
+    if program is not None:
+        return program
     folder = find_checkpoint(source, which)
     return load_network_policy(folder, temperature=temperature, device=device, symmetries=symmetries)
 
@@ -52,6 +65,53 @@ def load_search_bot(name: str) -> Policy:
     if not 1 <= simulations <= 1_000_000:
         raise PolicyError(f"no player {name!r}: a move takes 1 to 1000000 simulations, as in mcts-100")
     return MctsBot(simulations)
+
+
+def find_program(source: str | Path, limits: Limits | None = None) -> Program | None:
+    """The program that `source` names, None where it names something else.
+
+    A program is a file that can be executed, a folder with a `run.sh`, both started in their own folder,
+    or `cmd:` and a command line, started here. `PolicyError` for one that cannot be started.
+    """
+    name = str(source)
+    if name.startswith(COMMAND_PREFIX):
+        return _command_program(name.removeprefix(COMMAND_PREFIX), limits)
+    path = Path(source) / RUN_SCRIPT if (Path(source) / RUN_SCRIPT).is_file() else Path(source)
+    if not path.is_file():
+        return None
+    if not os.access(path, os.X_OK):
+        raise PolicyError(
+            f"{path} is not executable: make it so with chmod +x {path}, or name the program that runs it, "
+            f"as in 'cmd:python3 {path}'"
+        )
+    return Program(
+        [str(path.resolve())], path.resolve().parent, name=Path(source).name or name, limits=limits
+    )
+
+
+def _command_program(line: str, limits: Limits | None) -> Program:
+    try:
+        command = shlex.split(line)
+    except ValueError as error:
+        raise PolicyError(f"the command {line!r} cannot be read: {error}") from None
+    if not command:
+        raise PolicyError(f"after {COMMAND_PREFIX} comes a command line, as in 'cmd:python3 bot.py'")
+    if shutil.which(command[0]) is None:
+        raise PolicyError(f"there is no program {command[0]!r} to run for {COMMAND_PREFIX}{line}")
+    return Program(command, Path.cwd(), name=line, limits=limits)
+
+
+def game_of(source: str | Path) -> str | None:
+    """The game that a player says it plays, None where it says nothing; `PolicyError` for no such player."""
+    name = str(source)
+    if name in BOTS or re.fullmatch(r"mcts-\d+", name):
+        return getattr(BOTS.get(name), "game", None)
+    if find_program(source) is not None:
+        return Program.game
+    meta = read_meta(find_checkpoint(source))
+    described = meta.get("game")
+    named = described.get("name") if isinstance(described, dict) else described
+    return named or {"cards": "blob"}.get(meta["network"].get("kind"))
 
 
 def find_checkpoint(source: str | Path, which: str = "best") -> Path:

@@ -1,21 +1,23 @@
 """Matches: policies against each other on the same boards, with the seats rotated.
 
 Every board is played once for each seat, so that a lucky spawn is everybody's once. No game is
-left out: one that reaches the tick limit is a draw. Nothing here rates players or writes files.
+left out: one that reaches the tick limit is a draw. A player that forfeits a game leaves it: it has lost,
+and whoever is left goes on. Nothing here rates players or writes files.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 import numpy as np
 
-from strategos.engine.batch import Batch
+from strategos.engine.batch import Batch, Observation
 from strategos.games.rng import derive
-from strategos.games.spec import Game
-from strategos.play.policy import Policy
+from strategos.games.spec import LEAVE, Game, LeavableGame
+from strategos.play.policy import Conduct, Policy, Session, SessionPolicy
 from strategos.ratings.payoff import Result, wilson
 
 _BOARDS, _CHANCE = range(2)
@@ -33,9 +35,11 @@ class PlayedGame:
     length: int
     truncated: bool
     actions: np.ndarray | None
-    """int32 [length, seats] where the match was recorded."""
+    """int32 [length, seats] where the match was recorded; `LEAVE` where a player forfeited."""
     final_hash: str | None
     """SHA-256 of the last state's bytes where the match was recorded."""
+    conduct: tuple[Conduct, ...]
+    """Of each seat."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,10 @@ class MatchResult:
     losses: np.ndarray
     illegal: np.ndarray
     """Actions that the game refused and played as a pass."""
+    faults: np.ndarray
+    """Answers of programs that were late or malformed; a pass was played."""
+    forfeits: np.ndarray
+    """Games lost by conduct: too many faults, or a program that ended."""
     paired: np.ndarray | None
     """int64 [N, 2 * N + 1]: boards by the policy's half points on it, over all its seats. With two
     policies these are the pentanomial counts. None for a match that was not paired."""
@@ -56,6 +64,20 @@ class MatchResult:
     def win_interval(self, policy: int, confidence: float = 0.95) -> tuple[float, float]:
         """Wilson's interval of the share of games that the policy won; a draw is not won."""
         return wilson(int(self.wins[policy]), len(self.games), confidence)
+
+    @property
+    def misconduct(self) -> tuple[str, ...]:
+        """A line for each policy with faults or forfeits, with the reason of its first forfeit."""
+        lines = []
+        for place, name in enumerate(self.policies):
+            if self.faults[place] or self.forfeits[place]:
+                reasons = [game.conduct[game.seats.index(place)].forfeit for game in self.games]
+                first = next((f" ({reason})" for reason in reasons if reason), "")
+                lines.append(
+                    f"{name}: {self.faults[place]} faults, "
+                    f"{self.forfeits[place]} of {len(self.games)} games forfeited{first}"
+                )
+        return tuple(lines)
 
     def result(self) -> Result:
         """The match of two policies as a line of a results table; `ValueError` for more of them."""
@@ -80,7 +102,8 @@ def play_match(
 
     With `paired`, game `b * N + r` is played on board `b` with policy `(s + r) % N` on seat `s`;
     without it every game has its own board and the seats still rotate. `tick_limit` 0 leaves the end
-    to the rules. The result is a function of the arguments, the number of threads left out.
+    to the rules. The result is a function of the arguments, the number of threads left out; where programs
+    play, also of their answers in time, and of how many games they play at once (`games_at_once`).
 
     `ValueError` when there is not one policy a seat, or `num_games` does not fill the boards.
     """
@@ -98,6 +121,9 @@ def play_match(
         raise ValueError(f"batch_size must be 1 or more, not {batch_size}")
     if tick_limit == 0 and game.spec.simultaneous and game.spec.max_ticks == 0:
         raise ValueError("this game's rules set no last tick; give the match a tick_limit")
+    batch_size = min(
+        [batch_size, *(each.games_at_once for each in policies if isinstance(each, SessionPolicy))]
+    )
     numbers = np.arange(num_games)
     boards = numbers // seats if paired else numbers
     seating = (np.arange(seats) + numbers[:, None]) % seats
@@ -126,34 +152,39 @@ def _play_batch(
     size = len(seeds)
     batch = Batch(game, size, threads=threads, tick_limit=tick_limit)
     batch.reset(seeds=seeds)
-    seen = batch.observation
-    has_memory = len(seen.memories) > 0
     running = np.ones(size, bool)
     lengths, truncated = np.zeros(size, np.int64), np.zeros(size, bool)
     returns = np.zeros(seating.shape, np.float32)
     actions = np.zeros(seating.shape, np.int32)
     history: list[np.ndarray] = []
-    while running.any():
-        for seat in range(seating.shape[1]):
-            for place, policy in enumerate(policies):
-                rows = np.flatnonzero(running & (seating[:, seat] == place))
-                if not game.spec.simultaneous:
-                    rows = rows[seen.masks[rows, seat].any(axis=1)]
-                if len(rows):
-                    memories = seen.memories[rows, seat] if has_memory else None
-                    actions[rows, seat] = policy.act(
-                        seen.views[rows, seat], seen.masks[rows, seat], memories, rng
-                    )
-        if record:
-            history.append(actions.copy())
-        batch.step(actions)
-        lengths[running] += 1
-        refused = (batch.illegal != 0) & running[:, None]
-        illegal += np.bincount(seating[refused], minlength=len(illegal))
-        ended = running & (batch.terminated | batch.truncated)
-        truncated[ended] = batch.truncated[ended] & ~batch.terminated[ended]
-        returns[ended] = np.where(truncated[ended, None], 0, batch.returns[ended])
-        running &= ~ended
+    with ExitStack() as stack:
+        sessions = {
+            place: stack.enter_context(closing(policy.begin()))
+            for place, policy in enumerate(policies)
+            if isinstance(policy, SessionPolicy)
+        }
+        gone: set[tuple[int, int]] = set()
+        while running.any():
+            _choose(game, policies, sessions, batch.observation, seating, running, rng, actions)
+            for row, seat in _forfeiting(sessions, seating, running, gone):
+                leave(game, batch.states, row, seat)
+                actions[row, seat] = LEAVE
+            if record:
+                history.append(actions.copy())
+            batch.step(actions)
+            lengths[running] += 1
+            refused = (batch.illegal != 0) & running[:, None] & (actions != LEAVE)
+            illegal += np.bincount(seating[refused], minlength=len(illegal))
+            ended = running & (batch.terminated | batch.truncated)
+            truncated[ended] = batch.truncated[ended] & ~batch.terminated[ended]
+            returns[ended] = np.where(truncated[ended, None], 0, batch.returns[ended])
+            running &= ~ended
+            for session in sessions.values() if ended.any() else ():
+                session.finish(np.flatnonzero(ended))
+        conduct = [
+            tuple(sessions[place].conduct(row) if place in sessions else Conduct() for place in places)
+            for row, places in enumerate(seating.tolist())
+        ]
     moves = np.stack(history) if record else None
     return [
         PlayedGame(
@@ -164,9 +195,63 @@ def _play_batch(
             truncated=bool(truncated[row]),
             actions=None if moves is None else moves[: lengths[row], row].copy(),
             final_hash=hash_state(batch.states[row : row + 1]) if record else None,
+            conduct=conduct[row],
         )
         for row in range(size)
     ]
+
+
+def _choose(
+    game: Game,
+    policies: Sequence[Policy],
+    sessions: Mapping[int, Session],
+    seen: Observation,
+    seating: np.ndarray,
+    running: np.ndarray,
+    rng: np.random.Generator,
+    actions: np.ndarray,
+) -> None:
+    """Let every seat of the running games choose; sessions last, so that theirs is the whole machine."""
+    has_memory = len(seen.memories) > 0
+    moving = running[:, None] & np.ones(seating.shape, bool)
+    if not game.spec.simultaneous:
+        moving &= seen.masks.any(axis=2)
+    for seat in range(seating.shape[1]):
+        for place, policy in enumerate(policies):
+            rows = np.flatnonzero(moving[:, seat] & (seating[:, seat] == place))
+            if len(rows) and place not in sessions:
+                memories = seen.memories[rows, seat] if has_memory else None
+                chosen = policy.act(seen.views[rows, seat], seen.masks[rows, seat], memories, rng)
+                # An id below 0 is illegal like any other that is none, but must not stand for `LEAVE`.
+                actions[rows, seat] = np.where(chosen < 0, game.spec.num_actions, chosen)
+    for place, session in sessions.items():
+        rows, seats = np.nonzero(moving & (seating == place))
+        if len(rows):
+            memories = seen.memories[rows, seats] if has_memory else None
+            actions[rows, seats] = session.act(
+                rows, seen.views[rows, seats], seen.masks[rows, seats], memories, rng
+            )
+
+
+def _forfeiting(
+    sessions: Mapping[int, Session], seating: np.ndarray, running: np.ndarray, gone: set[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """Row and seat of those who forfeit now, added to `gone`; by seats, which rotate: where two forfeit at
+    once, the first of them loses."""
+    found = [
+        (row, seat)
+        for row, seat in np.argwhere(running[:, None] & np.isin(seating, list(sessions))).tolist()
+        if (row, seat) not in gone and sessions[int(seating[row, seat])].conduct(row).forfeit is not None
+    ]
+    gone.update(found)
+    return found
+
+
+def leave(game: Game, states: np.ndarray, row: int, seat: int) -> None:
+    """Let a seat leave game `row` of `states`; `ValueError` for a game that nobody can leave."""
+    if not isinstance(game, LeavableGame):
+        raise ValueError(f"a game of {game.spec.name} cannot be left before its end")
+    game.leave(states, row, seat)
 
 
 def hash_state(states: np.ndarray) -> str:
@@ -183,8 +268,13 @@ def _count(
 ) -> MatchResult:
     size = len(policies)
     outcome = np.zeros((len(played), size), np.int64)  # 0 lost, 1 drawn, 2 won: half points
+    faults, forfeits = np.zeros(size, np.int64), np.zeros(size, np.int64)
     for number, game in enumerate(played):
-        outcome[number, list(game.seats)] = 1 + np.sign(game.returns).astype(np.int64)
+        seats = list(game.seats)
+        outcome[number, seats] = 1 + np.sign(game.returns).astype(np.int64)
+        illegal[seats] += [each.illegal for each in game.conduct]
+        faults[seats] += [each.faults for each in game.conduct]
+        forfeits[seats] += [each.forfeit is not None for each in game.conduct]
     pairs = None
     if paired:
         points = np.zeros((boards[-1] + 1, size), np.int64)
@@ -197,5 +287,7 @@ def _count(
         draws=(outcome == 1).sum(axis=0),
         losses=(outcome == 0).sum(axis=0),
         illegal=illegal,
+        faults=faults,
+        forfeits=forfeits,
         paired=pairs,
     )

@@ -1,8 +1,13 @@
-"""What it takes to play: one function from what a seat may know to an action."""
+"""What it takes to play: one function from what a seat may know to an action.
+
+A policy that keeps something of its own between its moves, such as a process, says so by being a
+`SessionPolicy`; whoever plays whole games then opens a session of it.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -26,6 +31,64 @@ class Policy(Protocol):
         end first; `memories` [B] of `memory_dtype`, None where the game keeps none. All are read only.
         A seat that has nothing to decide (an empty mask) is answered with 0.
         """
+        ...
+
+
+@dataclass
+class Conduct:
+    """How a player has behaved in one game, where it can misbehave."""
+
+    faults: int = 0
+    """Answers that were late or malformed; a pass was played."""
+    illegal: int = 0
+    """Moves that the game does not allow; a pass was played."""
+    forfeit: str | None = None
+    """Why it has lost the game by its conduct, and when; None where it has not."""
+
+
+class Session(Protocol):
+    """A policy at the games of one batch, where it sits on one seat of each."""
+
+    def act(
+        self,
+        games: np.ndarray,
+        views: np.ndarray,
+        masks: np.ndarray,
+        memories: np.ndarray | None,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
+        """Choose actions [B] int32 as `Policy.act` does; `games` [B] int64 tells which game each row is of.
+
+        The rows of a call may be of different seats. Always answers: who has forfeited passes.
+        """
+        ...
+
+    def conduct(self, game: int) -> Conduct:
+        """How it has behaved in a game so far."""
+        ...
+
+    def finish(self, games: np.ndarray) -> None:
+        """Let go of what it holds for `games` [B], which are over; their conduct can still be asked for."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything, also of games that are not over."""
+        ...
+
+
+@runtime_checkable
+class SessionPolicy(Protocol):
+    """A policy that keeps something of its own between its moves."""
+
+    name: str
+
+    @property
+    def games_at_once(self) -> int:
+        """The largest batch of games that it plays well."""
+        ...
+
+    def begin(self) -> Session:
+        """Sit down at a new batch of games."""
         ...
 
 

@@ -23,8 +23,8 @@ import pyarrow.parquet as pq
 
 from strategos import __version__
 from strategos.games import make_game
-from strategos.games.spec import Game
-from strategos.play.match import MatchResult, hash_state
+from strategos.games.spec import LEAVE, Game
+from strategos.play.match import MatchResult, hash_state, leave
 
 INDEX_NAME = "index.sqlite"
 _FORMAT = b"1"
@@ -62,7 +62,7 @@ class GameRecord:
     players: tuple[str, ...]
     """Name of the policy on each seat."""
     actions: np.ndarray
-    """int32 [ticks, seats]."""
+    """int32 [ticks, seats]; `LEAVE` where a player left the game before that tick was played."""
     returns: tuple[float, ...]
     """Of each seat; zeros where the tick limit ended the game."""
     truncated: bool
@@ -151,6 +151,11 @@ def _replay(record: GameRecord) -> Iterator[tuple[Game, np.ndarray]]:
     for tick, actions in enumerate(record.actions):
         if game.over(states)[0]:
             raise RecordError(f"the game ends after {tick} ticks, but {record.ticks} are recorded")
+        for seat in np.flatnonzero(actions == LEAVE):
+            try:
+                leave(game, states, 0, int(seat))
+            except ValueError as error:
+                raise RecordError(f"seat {seat} leaves at tick {tick}, but {error}") from None
         game.step(states, np.ascontiguousarray(actions[None], np.int32), illegal)
         yield game, states.copy()
 

@@ -37,6 +37,7 @@ from strategos.games.generals.replay_files import (
     read_replay,
     write_replay,
 )
+from strategos.games.spec import LEAVE
 
 FIRST_OF_PRIORITY = 15
 """The version from which a tick's moves go by priority; before it they go by player index."""
@@ -170,7 +171,7 @@ def replay_of_game(
     usernames: Iterable[str] | None = None,
     title: str | None = None,
 ) -> Replay:
-    """A game of ours as a replay: `start` at tick 0, then `actions` [T, P] ids, one row a tick.
+    """A game of ours as a replay: `start` at tick 0, then `actions` [T, P] ids or `LEAVE`, one row a tick.
 
     The reference twin says in which order the moves of a tick were executed. A `duel` is written
     as if it were `generalsio`, whose captor gets half the loser's armies on the last tick.
@@ -184,7 +185,8 @@ def replay_of_game(
     if start["rules"]["order"] == BY_INDEX:
         version = FIRST_WITHOUT_REGROWTH - 1 if start["rules"]["cities_regrow"] else FIRST_OF_PRIORITY - 1
     names = tuple(usernames or (f"player {player}" for player in range(len(start["team"]))))
-    moves = np.array(list(_executed_moves(start, actions)), dtype=np.int32).reshape(-1, 5)
+    chosen = np.array([[int(action) for action in row] for row in actions]).reshape(-1, len(names))
+    moves = np.array(list(_executed_moves(start, chosen)), dtype=np.int32).reshape(-1, 5)
     teams = tuple(start["team"].tolist())
     kinds = {kind: np.flatnonzero(start["terrain"] == kind) for kind in (CITY, MOUNTAIN, PLAIN)}
     neutral = kinds[PLAIN][(start["owner"][kinds[PLAIN]] == NEUTRAL) & (start["army"][kinds[PLAIN]] > 0)]
@@ -199,7 +201,7 @@ def replay_of_game(
         generals=tuple(_unpadded(start, [tile])[0] if tile >= 0 else None for tile in start["general"]),
         mountains=_unpadded(start, kinds[MOUNTAIN]),
         moves=moves,
-        afks=np.zeros((0, 2), dtype=np.int32),
+        afks=np.argwhere(chosen == LEAVE)[:, ::-1].astype(np.int32),
         stars=(0,) * len(names),
         teams=teams if len(set(teams)) < len(teams) else None,
         title=title,
@@ -220,6 +222,8 @@ def _executed_moves(start: np.record, actions: Iterable[Iterable[int]]) -> Itera
     state = start.copy()
     over = False
     for row in actions:
+        for player in np.flatnonzero(np.asarray(row) == LEAVE):
+            rules.leave(state, player)
         if over or state["over"]:
             return
         position = reference.from_state(state)
