@@ -10,6 +10,7 @@ import copy
 import dataclasses
 import hashlib
 import json
+import math
 import tomllib
 import types
 from collections.abc import Iterable, Mapping
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from strategos.engine.planes import PLANES
+from strategos.games import GAMES
 from strategos.learn.alphazero import AlphaZeroConfig
 from strategos.learn.ppo import PPOConfig
 from strategos.nets.cards import CardNetConfig
@@ -208,8 +210,10 @@ def _check(config: TrainConfig) -> None:
         raise ConfigError(f"samples must be at least 1, not {config.samples}")
     if config.fit and config.max_minutes <= 0:
         raise ConfigError("fit needs max_minutes above 0: how long may the run take?")
-    if config.seed < 0 or config.game.tick_limit < 0:
-        raise ConfigError("seed and game.tick_limit must be 0 or more")
+    if not 0 <= config.seed < 2**63 or config.game.tick_limit < 0:
+        raise ConfigError("seed and game.tick_limit must be 0 or more, and seed below 2**63")
+    if min(config.max_minutes, config.checkpoint_minutes) < 0 or config.checkpoints_kept < 1:
+        raise ConfigError("max_minutes and checkpoint_minutes must be 0 or more, checkpoints_kept 1 or more")
     if config.game.limit_value is not None and not -1 <= config.game.limit_value <= 1:
         raise ConfigError(f"game.limit_value must be from -1 to 1, not {config.game.limit_value}")
     if config.device not in ("auto", "cpu") and not config.device.startswith("cuda"):
@@ -229,6 +233,9 @@ def _check(config: TrainConfig) -> None:
 
 
 def _check_algorithm(config: TrainConfig) -> None:
+    if config.game.name not in GAMES:
+        hint = nearest(config.game.name, GAMES)
+        raise ConfigError(f"game.name is one of {', '.join(GAMES)}, not {config.game.name!r}{hint}")
     if config.algorithm not in ALGORITHMS:
         hint = nearest(config.algorithm, ALGORITHMS)
         raise ConfigError(f"algorithm is one of {', '.join(ALGORITHMS)}, not {config.algorithm!r}{hint}")
@@ -372,6 +379,8 @@ def _value(kind: Any, value: Any, key: str, where: str) -> Any:
         return {str(name): _value(inner[1], each, f"{key}.{name}", where) for name, each in value.items()}
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{where}{key} must be a finite number, not {value}")
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise ConfigError(f"{where}{key} must be of type {kind.__name__}, not {value!r}")
     return value

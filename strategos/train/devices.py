@@ -14,9 +14,15 @@ def choose_device(wanted: str) -> torch.device:
     """The device of a configuration; `ConfigError` where there is no such GPU."""
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if wanted.startswith("cuda") and not torch.cuda.is_available():
+    try:
+        device = torch.device(wanted)
+    except RuntimeError:
+        raise ConfigError(f"device is auto, cpu, cuda or a GPU such as cuda:1, not {wanted!r}") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError(f"device is {wanted!r}, but there is no usable GPU here; set device to cpu or auto")
-    return torch.device(wanted)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(f"device is {wanted!r}, but the last GPU is cuda:{torch.cuda.device_count() - 1}")
+    return device
 
 
 def one_thread_each(device_type: str) -> None:
