@@ -17,14 +17,6 @@ from strategos.play.evaluators.rollouts import RolloutEvaluator
 from strategos.play.network import NetworkPolicy, build_network, describe_network, make_encoder
 
 
-@pytest.fixture(autouse=True)
-def one_torch_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def make_net(game, plane_set: str = "basic", **options):
     torch.manual_seed(0)
     description = describe_network(game.spec, plane_set, False, **options)
