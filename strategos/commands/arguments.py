@@ -6,7 +6,8 @@ Light: only the standard library at import.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
@@ -28,7 +29,7 @@ def reading(what: str = "", remedy: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except InputError:
+    except (InputError, BrokenPipeError):
         raise
     except FileNotFoundError as error:
         raise InputError(f"{what or error.filename}: no such file{_advice(remedy)}") from error
@@ -93,6 +94,17 @@ def seed(text: str) -> int:
     return number
 
 
+def temperature(text: str) -> float:
+    """A temperature of choices: 0 or more, and finite."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a temperature of 0 (greedy) or more")
+    return number
+
+
 def board_size(text: str) -> tuple[int, int]:
     """`8` or `8x10`, rows by columns."""
     rows, cross, columns = text.partition("x")
@@ -110,3 +122,25 @@ def add_match_options(parser: argparse.ArgumentParser, games: int) -> None:
     parser.add_argument("--ruleset", default="generalsio", help="generalsio, classic, duel or competition")
     parser.add_argument("--seed", type=seed, default=0, help="of the boards and the choices (0)")
     parser.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def game_played_by(player: str | None) -> str:
+    """The game that a player says it plays; Generals where it says nothing, and for nobody."""
+    from strategos.play.agents import game_of
+
+    with reading():
+        return (game_of(player) if player is not None else None) or "generals"
+
+
+def refuse_options_of_others(
+    options: argparse.Namespace, game: str, names: Mapping[str, Sequence[str]], remedy: str
+) -> None:
+    """`InputError` for an option that was given and is, by `names`, one of another game than `game`.
+
+    In the `remedy` stands `{}` for that other game.
+    """
+    for other, theirs in names.items():
+        for name in theirs:
+            if other != game and getattr(options, name) is not None:
+                advice = remedy.format(other)
+                raise InputError(f"--{name} is for {other}, and this is a game of {game}; {advice}")

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from strategos.commands.arguments import InputError, Parser, add_match_options, board_size, reading
+from strategos.commands.arguments import (
+    InputError,
+    Parser,
+    add_match_options,
+    board_size,
+    game_played_by,
+    reading,
+    refuse_options_of_others,
+    temperature,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,80 +28,85 @@ if TYPE_CHECKING:
     from strategos.train.duel import Maker
 
 
+_BOTS = {"generals": ("random", "expander", "hunter"), "blob": ("random", "heuristic")}
+"""Whom an agent of each game meets where nobody is named."""
+_OPTIONS = {"generals": ("size", "ticks", "ruleset"), "blob": ("deal", "search")}
+_MOST_SIMULATIONS = 1_000_000
+
+
 def run(arguments: list[str]) -> int:
     """Play the matches and print a table or JSON."""
     parser = Parser("evaluate", "Measure an agent against others, by default the scripted bots.")
     parser.add_argument("agent", help="a run folder, a checkpoint or a bot")
     parser.add_argument("--against", nargs="+", metavar="NAME", help="players (the game's bots)")
-    parser.add_argument("--size", nargs="+", type=board_size, default=[(8, 8), (10, 10)], metavar="N")
-    parser.add_argument("--temperature", type=float, metavar="T", help="of its choices; 0 greedy (1; Blob 0)")
-    parser.add_argument("--deal", type=_deal, metavar="PxC", help="Blob: players and cards, such as 4x5")
+    parser.add_argument("--size", nargs="+", type=board_size, metavar="N", help="such as 8 or 8x12 (8 10)")
+    parser.add_argument("--temperature", type=temperature, metavar="T", help="0 greedy (1; Blob 0)")
+    parser.add_argument("--deal", type=_deal, metavar="PxC", help="Blob: players and cards (4x5)")
     parser.add_argument("--search", type=_budget, metavar="WxN", help="Blob: search W worlds x N simulations")
     add_match_options(parser, games=512)
+    parser.set_defaults(ticks=None, ruleset=None)
     options = parser.read(arguments)
 
-    from strategos.evaluate.ladder import climb
-    from strategos.play.agents import load_policy
-
-    if options.deal or options.search or plays_blob(options.agent):
-        return _evaluate_blob(options)
-    options.against = options.against or ["random", "expander", "hunter"]
-    options.temperature = 1.0 if options.temperature is None else options.temperature
-    others = [name for name in options.against if name != options.agent]
-    if not others:
+    game = "blob" if options.deal or options.search else game_played_by(options.agent)
+    if game not in _OPTIONS:
+        raise InputError(f"evaluate: {options.agent} plays {game}; matches are of {' and '.join(_OPTIONS)}")
+    refuse_options_of_others(options, game, _OPTIONS, "leave it out")
+    options.against = [name for name in options.against or _BOTS[game] if name != options.agent]
+    if not options.against:
         raise InputError(f"evaluate: {options.agent} would only meet itself; name others with --against")
-    with reading():
-        agent = load_policy(options.agent, temperature=options.temperature)
-        opponents = [load_policy(name) for name in others]
-    progress = None if options.json else _say
-    with reading("these matches cannot be played"):
-        rungs = climb(
-            agent,
-            opponents,
-            sizes=options.size,
-            games=options.games,
-            seed=options.seed,
-            tick_limit=options.ticks,
-            ruleset=options.ruleset,
-            on_rung=progress,
-        )
+    agent, results, table = (_measure_generals if game == "generals" else _measure_blob)(options)
     if options.json:
-        print(json.dumps({"agent": agent.name, "results": [rung.as_json() for rung in rungs]}))
+        print(json.dumps({"agent": agent, "results": [each.as_json() for each in results]}))
     else:
         from rich.console import Console
 
-        Console().print(rungs_table(rungs))
+        Console().print(table)
     return 0
 
 
-def plays_blob(agent: str) -> bool:
-    """Whether a player is the heuristic of Blob, or a checkpoint trained on it."""
-    from strategos.play.agents import find_checkpoint, read_meta
-    from strategos.play.bots import BOTS
+def _measure_generals(options: argparse.Namespace) -> tuple[str, list[Rung], Table]:
+    """Shares of games won on paired boards against each opponent: the agent's name, results, table."""
+    from strategos.evaluate.ladder import climb
+    from strategos.games import make_game
+    from strategos.play.agents import load_policy
+    from strategos.play.try_out import try_out
 
-    if agent in BOTS or agent.startswith("mcts-"):
-        return agent == "heuristic"
+    sizes, ruleset = options.size or [(8, 8), (10, 10)], options.ruleset or "generalsio"
     with reading():
-        return read_meta(find_checkpoint(agent))["network"].get("kind") == "cards"
+        sampled = 1.0 if options.temperature is None else options.temperature
+        agent = load_policy(options.agent, temperature=sampled)
+        opponents = [load_policy(name) for name in options.against]
+    with reading("these matches cannot be played"):
+        height, width = sizes[0]
+        game = make_game("generals", height=height, width=width, ruleset=ruleset)
+        try_out(game, [agent, *opponents])
+        rungs = climb(
+            agent,
+            opponents,
+            sizes=sizes,
+            games=options.games,
+            seed=options.seed,
+            tick_limit=options.ticks or 400,
+            ruleset=ruleset,
+            on_rung=None if options.json else _say,
+        )
+    return agent.name, rungs, rungs_table(rungs)
 
 
-def _evaluate_blob(options: argparse.Namespace) -> int:
+def _measure_blob(options: argparse.Namespace) -> tuple[str, list[Contest], Table]:
     """Points at a table of each opponent; `--games` are the deals, each played from every seat."""
     from strategos.evaluate.contests import contest, searching
     from strategos.games import make_game
     from strategos.play.agents import load_policy
     from strategos.play.network import NetworkPolicy
+    from strategos.play.try_out import try_out
     from strategos.train.deals import Deals
 
-    others = [name for name in options.against or ["random", "heuristic"] if name != options.agent]
-    if not others:
-        raise InputError(f"evaluate: {options.agent} would only meet itself; name others with --against")
     players, cards = options.deal or (4, 5)
     with reading():
         deals = Deals((make_game("blob", players=players, cards=cards),), (1.0,))
         agent = load_policy(options.agent, temperature=options.temperature or 0.0)
-        for name in others:
-            load_policy(name)  # a mistake is told before anything is played
+        opponents = [load_policy(name) for name in options.against]
     player: Maker = partial(load_policy, options.agent, temperature=options.temperature or 0.0)
     if options.search:
         if not isinstance(agent, NetworkPolicy):
@@ -99,16 +114,13 @@ def _evaluate_blob(options: argparse.Namespace) -> int:
         player = searching(deals, agent, *options.search)
     found: list[Contest] = []
     with reading("these deals cannot be played"):
-        for name in others:
+        try_out(deals.game, [agent, *opponents])
+        for name in options.against:
             table = partial(load_policy, name)
             found.append(contest(deals, player, table, count=options.games, seed=options.seed))
-    if options.json:
-        print(json.dumps({"agent": agent.name, "results": [each.as_json() for each in found]}))
-    else:
-        from rich.console import Console
-
-        Console().print(contests_table(found))
-    return 0
+            if not options.json:
+                _say(found[-1])
+    return agent.name, found, contests_table(found)
 
 
 def _pair(text: str, what: str) -> tuple[int, int]:
@@ -123,13 +135,14 @@ def _deal(text: str) -> tuple[int, int]:
 
 
 def _budget(text: str) -> tuple[int, int]:
-    return _pair(text, "worlds x simulations, such as 16x8")
+    worlds, simulations = _pair(text, "worlds x simulations, such as 16x8")
+    if worlds * simulations > _MOST_SIMULATIONS:
+        raise argparse.ArgumentTypeError(f"{text!r} is more than {_MOST_SIMULATIONS} simulations in all")
+    return worlds, simulations
 
 
-def _say(rung: Rung) -> None:
-    import sys
-
-    print(f"{rung.board} against {rung.opponent}: {rung.win_share:.1%} won", file=sys.stderr)
+def _say(result: Rung | Contest) -> None:
+    print(result.summary, file=sys.stderr)
 
 
 def contests_table(contests: Iterable[Contest]) -> Table:

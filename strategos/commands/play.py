@@ -7,12 +7,20 @@ be scripted and read aloud. What a table looks like is the business of `play_gen
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from strategos.commands.arguments import InputError, Parser, board_size, positive, reading, seed
+from strategos.commands.arguments import (
+    InputError,
+    Parser,
+    board_size,
+    game_played_by,
+    positive,
+    reading,
+    refuse_options_of_others,
+    seed,
+)
 from strategos.spelling import nearest
 
 if TYPE_CHECKING:
@@ -44,8 +52,10 @@ def run(arguments: list[str]) -> int:
 
     from strategos.play.agents import load_policy
 
-    game = options.game or game_of(options.opponent)
-    _check_options(options, game)
+    game = options.game or game_played_by(options.opponent)
+    if game not in TABLES:
+        raise InputError(f"no table for {game!r}{nearest(game, TABLES)}; --game is {' or '.join(TABLES)}")
+    refuse_options_of_others(options, game, _OPTIONS, "try --game {}")
     name = options.opponent or OPPONENTS[game]
     with reading():
         opponent = load_policy(name)
@@ -67,31 +77,6 @@ def run(arguments: list[str]) -> int:
         room.play_on_screen(table)
     print(table.outcome())
     return 0
-
-
-def game_of(player: str | None) -> str:
-    """The game that a bot, or the checkpoint of an agent, says it plays; Generals where it says nothing."""
-    from strategos.play.agents import find_checkpoint, read_meta
-    from strategos.play.bots import BOTS
-
-    if player is None:
-        return "generals"
-    if player in BOTS:
-        return getattr(BOTS[player], "game", "generals")
-    with reading():
-        described = read_meta(find_checkpoint(player)).get("game")
-    name = described.get("name") if isinstance(described, dict) else described
-    return str(name or "generals")
-
-
-def _check_options(options: Namespace, game: str) -> None:
-    """`InputError` for a game that no terminal shows, and for an option of another game."""
-    if game not in TABLES:
-        raise InputError(f"no table for {game!r}{nearest(game, TABLES)}; --game is {' or '.join(TABLES)}")
-    for other, names in _OPTIONS.items():
-        for name in names:
-            if other != game and getattr(options, name) is not None:
-                raise InputError(f"--{name} is for {other}, and this is a game of {game}; try --game {other}")
 
 
 def _waiting() -> Status:

@@ -69,7 +69,7 @@ def learn(config, run_dir: Path, options: argparse.Namespace) -> int:
 
     if options.games % 2:
         raise InputError(f"--games must be even (boards are played from both seats), not {options.games}")
-    with _refusals():
+    with _refusals(run_dir):
         summary = train(config, run_dir, as_json=options.json, quiet=options.quiet)
     if summary.ended == "interrupted":
         return 130  # the loop has said how to go on
@@ -79,8 +79,8 @@ def learn(config, run_dir: Path, options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
-    """A run folder or a board that training refuses is the user's to change: one line."""
+def _refusals(run_dir: Path) -> Iterator[None]:
+    """What training refuses (a folder, a board, a bot) and a full disk are the user's to change: one line."""
     from strategos.play.agents import PolicyError
     from strategos.train.checkpoint import RunError
     from strategos.train.config import ConfigError
@@ -89,6 +89,13 @@ def _refusals() -> Iterator[None]:
         yield
     except (RunError, ConfigError, PolicyError) as error:
         raise InputError(str(error)) from error
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        what = f"{run_dir} cannot be written ({error.strerror or error})"
+        raise InputError(
+            f"{what}; make room, and the same command goes on from the last checkpoint"
+        ) from error
 
 
 def show_report(run_dir: Path, options: argparse.Namespace) -> None:

@@ -23,6 +23,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from strategos.games.rng import derive
+from strategos.games.spec import Game
 from strategos.learn.alphazero import AlphaZero, Examples
 from strategos.memory.ring import Ring
 from strategos.memory.shards import Shards
@@ -33,9 +34,11 @@ from strategos.play.evaluators.generals import ScriptedEvaluator
 from strategos.play.evaluators.network import NetworkEvaluator
 from strategos.play.evaluators.rollouts import RolloutEvaluator
 from strategos.play.network import NetworkPolicy, build_network, describe_network, make_encoder
+from strategos.play.try_out import try_out
 from strategos.train.agreement import Agreement
+from strategos.train.alphazero_tables import MemoryConfig
 from strategos.train.champions import Champions
-from strategos.train.config import TrainConfig
+from strategos.train.config import ConfigError, TrainConfig
 from strategos.train.deals import Deals, first_kind, make_deals
 from strategos.train.devices import choose_device, one_thread_each, plain_tensors
 from strategos.train.duel import Duel, Maker, deal_keys, joined, play_duel
@@ -86,21 +89,23 @@ class AlphaZeroTrainer:
             min(workers, os.cpu_count() or 1), initializer=one_thread_each, initargs=(self.device.type,)
         )
         self._make_networks()
+        self._check_searches()
         self.workers = [
             SelfPlay(self.tables, config.self_play, worker, config.seed) for worker in range(workers)
         ]
-        dtype = example_dtype(self.tables[0].game)
-        prioritized = config.memory.sampling == "prioritized"
-        self.memory = Ring(
-            dtype,
-            config.memory.capacity,
-            config.memory.folder or None,
-            alpha=config.memory.alpha if prioritized else None,
-        )
+        self.memory = _make_memory(config.memory, self.tables[0].game)
         self.symmetry = make_symmetry(self.tables[0].game) if config.memory.symmetry else None
         self.rng = np.random.default_rng([config.seed, 0x6C6561])
         self.agreement = Agreement(self.tables[0], config.search, config.seed)
         self._statistics: RingStatistics | None = None
+
+    def _check_searches(self) -> None:
+        """`ConfigError` for a search that the game does not allow, before anything is compiled."""
+        try:
+            for table in self.tables:
+                self.searcher(table, rollouts=self.bootstrapping)
+        except ValueError as error:
+            raise ConfigError(f"search: {error}") from None
 
     def _make_networks(self) -> None:
         """The learner's network, and the champion, which begins as its copy."""
@@ -147,7 +152,8 @@ class AlphaZeroTrainer:
         return Searcher(table.game, search, RolloutEvaluator() if self.blob else ScriptedEvaluator())
 
     def warm_up(self) -> None:
-        """Compile what the run will need by playing throw-away rounds."""
+        """Compile what the run will need by playing throw-away rounds; `PolicyError` where a bot cannot."""
+        try_out(self.tables[0].game, [opponent() for opponent in self.opponents.values()])
         settings = replace(self.config.self_play, games=2, workers=1)
         tables = [replace(table, tick_limit=min(table.tick_limit, 4)) for table in self.tables]
         for rollouts in {False, self.bootstrapping}:
@@ -379,3 +385,13 @@ class AlphaZeroTrainer:
         """Let the worker threads go, and give torch its own back."""
         self.executor.shutdown()
         torch.set_num_threads(self._threads_before)
+
+
+def _make_memory(config: MemoryConfig, game: Game) -> Ring:
+    """The replay memory of a game's examples; `ConfigError` where there is no room for it."""
+    alpha = config.alpha if config.sampling == "prioritized" else None
+    try:
+        return Ring(example_dtype(game), config.capacity, config.folder or None, alpha=alpha)
+    except (OSError, MemoryError) as error:
+        where = f"memory.folder = {config.folder!r}" if config.folder else "the machine's memory"
+        raise ConfigError(f"no room for memory.capacity = {config.capacity} in {where}: {error}") from None

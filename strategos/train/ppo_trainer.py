@@ -25,6 +25,7 @@ from strategos.play.exploitability import agent_exploitability
 from strategos.play.match import play_match
 from strategos.play.network import NetworkPolicy, build_network, describe_network, make_encoder
 from strategos.play.policy import Policy
+from strategos.play.try_out import try_out
 from strategos.train.config import BoardConfig, TrainConfig
 from strategos.train.curriculum import make_board_game, stage_at
 from strategos.train.devices import choose_device, one_thread_each, plain_tensors
@@ -137,8 +138,11 @@ class PPOTrainer:
     def warm_up(self) -> None:
         """Compile what the run will need, for every board of every stage and for the evaluations.
 
-        Plays throw-away games; the state of the run does not change.
+        Plays throw-away games; the state of the run does not change. `PolicyError` for a bot of other games.
         """
+        teachers = [self.teacher] if self.teacher else []
+        judges = self.opponents.values() if self.evaluation_game else []
+        try_out(self.games[0], [*judges, *self.bots.values(), *teachers])
         more = [self.evaluation_game] if self.evaluation_game else []
         boards = [board for stage in self.config.stages for board in stage.boards]
         games = [make_board_game(self.config.game, board) for board in dict.fromkeys(boards)]

@@ -14,6 +14,9 @@ from strategos.cli import main
 
 REPLAY = "shape.gioreplay"
 
+TRAIN = ["train", "--config", "small.toml", "--run", "./run", "--quiet"]
+BLOB = ["train", "--config", "blob.toml", "--run", "./run", "--quiet"]
+
 CASES = {
     "unknown command": (["trian"], ["no command 'trian'", "did you mean 'train'?"]),
     "unknown option before a command": (["--verbose"], ["no option '--verbose'", "strategos --help"]),
@@ -22,8 +25,18 @@ CASES = {
     "no such policy": (["evaluate", "huntr"], ["no player 'huntr'", "hunter"]),
     "no such opponent": (["play", "expandr"], ["no player 'expandr'", "expander"]),
     "no such opponent to measure against": (["evaluate", "hunter", "--against", "ranodm"], ["random"]),
+    "an opponent of another game": (
+        ["evaluate", "hunter", "--against", "cards"],
+        ["cards@0 cannot play this game of generals"],
+    ),
+    "an agent without matches": (["evaluate", "cards"], ["cards plays kuhn", "generals and blob"]),
+    "boards at Blob": (["evaluate", "heuristic", "--size", "8"], ["--size is for generals", "game of blob"]),
+    "ticks at Blob": (["evaluate", "random", "--deal", "3x2", "--ticks", "9"], ["--ticks is for generals"]),
+    "a temperature that is none": (["evaluate", "hunter", "--temperature", "nan"], ["'nan'", "0 (greedy)"]),
+    "a temperature below zero": (["evaluate", "hunter", "--temperature", "-1"], ["'-1'", "0 (greedy)"]),
+    "a search for ever": (["evaluate", "heuristic", "--search", "9999999x99"], ["1000000 simulations"]),
     "nobody to measure against": (["evaluate", "random", "--against", "random"], ["random", "--against"]),
-    "an agent of another game": (["play", "cards", "--size", "6"], ["cards cannot play this game"]),
+    "an agent of another game": (["play", "cards", "--game", "generals"], ["cards cannot play this game"]),
     "odd number of games": (["evaluate", "hunter", "--games", "3"], ["3 games", "4"]),
     "no games": (["evaluate", "hunter", "--games", "0"], ["--games", "at least 1"]),
     "games that are no number": (["evaluate", "hunter", "--games", "many"], ["'many'", "whole number"]),
@@ -48,6 +61,25 @@ CASES = {
     "a broken configuration file": (["train", "--config", "broken.toml"], ["broken.toml", "TOML"]),
     "a file with a typo": (["train", "--config", "typo.toml"], ["typo.toml", "rollot", "rollout"]),
     "an impossible training board": (["train", "--config", "board.toml", "--run", "./b"], ["4"]),
+    "a number that is none": (["train", "--ppo.clip", "nan"], ["ppo.clip", "finite number", "nan"]),
+    "no end": (["train", "--max-minutes", "inf"], ["max_minutes", "finite number"]),
+    "minutes below zero": (["train", "--checkpoint-minutes", "-1"], ["checkpoint_minutes", "0 or more"]),
+    "no checkpoint kept": (["train", "--checkpoints-kept", "0"], ["checkpoints_kept", "1 or more"]),
+    "a seed beyond the random numbers": (["train", "--seed", "9" * 20], ["seed", "2**63"]),
+    "no such game": (["train", "--game.name", "general"], ["'general'", "did you mean 'generals'?"]),
+    "no such device": (["train", "--device", "cuda:x"], ["'cuda:x'", "cpu"]),
+    "a GPU too far": (["train", "--device", "cuda:99"], ["'cuda:99'", "GPU"]),
+    "a search for other games": ([*BLOB, "--search.root", "regret"], ["search: ", "blob"]),
+    "no room for examples": ([*BLOB, "--memory.folder", "noise.gior/x"], ["memory.folder", "noise.gior/x"]),
+    "bots of another game": ([*BLOB, "--evaluation.against", "['hunter']"], ["hunter plays generals"]),
+    "a judge of another game": (
+        [*TRAIN, "--evaluation.against", "['heuristic']"],
+        ["heuristic cannot play this game of generals", "heuristic plays blob"],
+    ),
+    "a teacher of another game": (
+        [*TRAIN, "--rollout.teacher", "heuristic", "--ppo.teacher-weight", "1"],
+        ["heuristic cannot play this game of generals"],
+    ),
     "no such run": (["resume", "nowhere"], ["nowhere", "strategos train"]),
     "a folder that is no run": (["resume", "empty"], ["empty", "strategos train"]),
     "a folder that is no agent": (["evaluate", "empty"], ["empty", "meta.json"]),
@@ -76,7 +108,8 @@ def write_kuhn_player(folder: Path) -> None:
     files = {"ema.safetensors": hashlib.sha256(weights).hexdigest()}
     folder.mkdir()
     (folder / "ema.safetensors").write_bytes(weights)
-    (folder / "meta.json").write_text(json.dumps({"network": network, "files": files}))
+    meta = {"game": {"name": "kuhn"}, "run": "cards", "network": network, "files": files}
+    (folder / "meta.json").write_text(json.dumps(meta))
 
 
 @pytest.fixture
@@ -85,6 +118,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken.toml").write_text("samples = = 3")
     (tmp_path / "typo.toml").write_text("[rollot]\ngames = 3")
+    (tmp_path / "small.toml").write_text("[[stages]]\nboards = [{ height = 6, width = 6 }]")
+    (tmp_path / "blob.toml").write_text(
+        'algorithm = "alphazero"\n[game]\nname = "blob"\n[evaluation]\nagainst = ["random"]'
+    )
     (tmp_path / "board.toml").write_text("[[stages]]\nboards = [{ height = 2, width = 8 }]")
     (tmp_path / "noise.gior").write_bytes(bytes(range(256)) * 3)
     (tmp_path / "noise.parquet").write_bytes(b"PAR1" + bytes(100))

@@ -15,7 +15,7 @@ import time
 import pytest
 
 from strategos.cli import main
-from strategos.commands.play import game_of
+from strategos.commands.arguments import game_played_by
 from strategos.commands.play_blob import Table, parse_action, screen, winning_place
 from strategos.games.blob import Blob
 from strategos.games.blob.record import BID, card_id
@@ -176,9 +176,9 @@ def test_the_game_is_that_of_the_agent(tmp_path, monkeypatch):
     for name, meta in {"cards": {"game": {"name": "blob"}}, "old": {}}.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "meta.json").write_text(json.dumps({"network": {}, "files": {}, **meta}))
-    assert (game_of("cards"), game_of("old"), game_of("hunter"), game_of("heuristic"), game_of(None)) == (
-        "blob", "generals", "generals", "blob", "generals",
-    )  # fmt: skip
+    played = {"cards": "blob", "old": "generals", "hunter": "generals", "heuristic": "blob"}
+    assert {name: game_played_by(name) for name in played} == played
+    assert game_played_by("mcts-50") == game_played_by(None) == "generals"
 
 
 def read_until(master: int, word: str, shown: str = "", limit_s: float = 120) -> str:
