@@ -18,6 +18,8 @@ from rich.text import Text
 from strategos.train.metrics import finite
 
 _LINE_EVERY_S = 10.0
+_EXACT = ("exploitability",)
+"""What an evaluation measures without opponents."""
 
 
 class Display(Protocol):
@@ -155,8 +157,10 @@ def _one_line(row: Mapping[str, Any]) -> str:
         points = [f"{name} {_points(row, name)}" for name in _names(row, "points/")]
         if points:
             return f"{begin} points against " + ", ".join(points)
-        rates = [f"{key[4:]} {row[key]:.0%}" for key in row if key.startswith("win/")]
-        return f"{begin} wins against " + ", ".join(rates)
+        rates = [f"{name} {row[f'win/{name}']:.0%}" for name in _names(row, "win/")]
+        if rates:
+            return f"{begin} wins against " + ", ".join(rates)
+        return begin + "".join(f" {name} {row[name]:.3f}" for name in _EXACT if name in row)
     if "working" in row:
         return f"{begin} {row['progress']:4.0%}  {row['working']}"
     begin += (
@@ -164,8 +168,9 @@ def _one_line(row: Mapping[str, Any]) -> str:
     )
     if "rounds_per_minute" in row:
         return begin + _self_play_line(row)
+    if "game_ticks" in row:
+        begin += f"game {row['game_ticks']:.0f} ticks  "
     return begin + (
-        f"game {row.get('game_ticks', 0):.0f} ticks  "
         f"entropy {row['entropy']:.2f}  kl {row['kl']:.4f}  value {row['explained_variance']:.2f}"
     )
 
@@ -233,11 +238,15 @@ def _where_the_time_goes(row: Mapping[str, Any]) -> Table:
 
 def _strength(evaluations: list[dict[str, Any]], row: Mapping[str, Any]) -> Table:
     names = _names(evaluations[-1], "points/") if evaluations else []
-    table = _table("points against" if names or "rounds_per_minute" in row else "wins against")
+    now = evaluations[-1] if evaluations else {}
+    exact = [name for name in _EXACT if name in now]
+    against = "points against" if names or "rounds_per_minute" in row else "wins against"
+    table = _table("strength" if exact else against)
+    for name in exact:
+        table.add_row(name, f"[b]{now[name]:.3f}[/b]")
     for name in names:
         table.add_row(name, f"[b]{_points(evaluations[-1], name)}[/b]")
     if evaluations:
-        now = evaluations[-1]
         before = evaluations[-2] if len(evaluations) > 1 else {}
         for key in (key for key in now if key.startswith("win/")):
             change = f" [dim]({now[key] - before[key]:+.0%})[/dim]" if key in before else ""

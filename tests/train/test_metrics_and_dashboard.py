@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 from rich.console import Console
 
@@ -86,6 +87,19 @@ def test_lines_for_pipes_and_json_for_machines(capsys):
     as_json.show(ROW)
     as_json.note("done")
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [ROW, {"note": "done"}]
+
+
+def test_an_evaluation_without_opponents_and_an_iteration_without_the_end_of_a_game():
+    output, screen = io.StringIO(), io.StringIO()
+    lines = LineDisplay(output)
+    lines.show({"evaluation": True, "samples": 10, "exploitability": 0.25})
+    lines.show({key: value for key, value in ROW.items() if key != "game_ticks"})
+    first, second = output.getvalue().splitlines()
+    assert first.endswith("samples] exploitability 0.250") and "ticks" not in second
+    live = LiveDisplay("a run", Console(file=screen, width=110, force_terminal=True, color_system=None))
+    live.show({"evaluation": True, "samples": 10, "exploitability": 0.25})
+    live.close()
+    assert re.search(r"exploitability +0.250", screen.getvalue())
 
 
 def test_durations_are_short():
