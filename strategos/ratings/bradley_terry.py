@@ -9,7 +9,7 @@ quasi-likelihood, P. McCullagh and J. A. Nelder, Generalized Linear Models (1989
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,26 +53,13 @@ def fit(
     if not prior_draws > 0:
         raise ValueError(f"prior_draws is {prior_draws}; it must be positive, or a perfect score is infinite")
     pooled = [result for result in pool(results) if result.games]
-    names = sorted({name for result in pooled for name in (result.first, result.second)})
-    if anchor not in names:
-        known = ", ".join(names) or "none"
-        raise ValueError(f"the anchor {anchor!r} has no games; players with games: {known}")
-    place = {name: index for index, name in enumerate(names)}
-    first = np.array([place[result.first] for result in pooled])
-    second = np.array([place[result.second] for result in pooled])
-    _require_linked(names, first, second, place[anchor])
+    pairs = Paired.of([(result.first, result.second) for result in pooled], anchor)
     games = np.array([result.games for result in pooled], float)
     points = np.array([result.points for result in pooled])
+    design = pairs.design
+    strength = solve(design, games + prior_draws, points[None] + prior_draws / 2)
 
-    # One row a pair, one column a player; the anchor's column is left out, so its strength is 0.
-    design = np.zeros((len(pooled), len(names)))
-    design[np.arange(len(pooled)), first] = 1.0
-    design[np.arange(len(pooled)), second] = -1.0
-    free = np.arange(len(names)) != place[anchor]
-    design = design[:, free]
-    strength = _maximise(design, games + prior_draws, points + prior_draws / 2)
-
-    probability = expit(design @ strength)
+    probability = expit(design @ strength[0])
     information = (design.T * ((games + prior_draws) * probability * (1 - probability))) @ design
     variance = np.array(
         [
@@ -83,45 +70,89 @@ def fit(
     inverse = np.linalg.inv(information)
     covariance = inverse @ ((design.T * variance) @ design) @ inverse
     reach = float(ndtri(0.5 + confidence / 2)) * SCALE
-
-    rating = np.full(len(names), float(anchor_rating))
-    rating[free] += SCALE * strength
-    width = np.zeros(len(names))
-    width[free] = reach * np.sqrt(np.diag(covariance))
-    played, taken = np.zeros(len(names)), np.zeros(len(names))
-    np.add.at(played, first, games)
-    np.add.at(played, second, games)
-    np.add.at(taken, first, points)
-    np.add.at(taken, second, games - points)
+    rating = anchor_rating + SCALE * pairs.strengths(strength)[0]
+    width = reach * pairs.strengths(np.sqrt(np.diag(covariance))[None])[0]
     table = [
-        Rating(name, float(r), float(r - w), float(r + w), int(n), float(t / n))
-        for name, r, w, n, t in zip(names, rating, width, played, taken, strict=True)
+        Rating(name, float(r), float(r - w), float(r + w), int(played), float(share))
+        for name, r, w, played, share in zip(
+            pairs.names, rating, width, *pairs.played(games, points), strict=True
+        )
     ]
     return sorted(table, key=lambda row: (-row.rating, row.name))
 
 
-def _maximise(design: np.ndarray, games: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Newton's method on a concave likelihood; a step that overshoots is halved."""
+@dataclass(frozen=True)
+class Paired:
+    """Who met whom: M pairs of N players, one of them the anchor, whose strength is 0."""
 
-    def likelihood(strength: np.ndarray) -> float:
-        logit = design @ strength
-        return float(points @ logit - games @ np.logaddexp(0.0, logit))
+    names: list[str]
+    first: np.ndarray
+    """int64 [M], places in `names`."""
+    second: np.ndarray
+    free: np.ndarray
+    """bool [N], False for the anchor."""
 
-    strength = np.zeros(design.shape[1])
-    best = likelihood(strength)
+    @classmethod
+    def of(cls, pairs: Sequence[tuple[str, str]], anchor: str) -> Paired:
+        """`ValueError` when the anchor is in no pair or a player is not linked to it."""
+        names = sorted({name for pair in pairs for name in pair})
+        if anchor not in names:
+            known = ", ".join(names) or "none"
+            raise ValueError(f"the anchor {anchor!r} has no games; players with games: {known}")
+        place = {name: index for index, name in enumerate(names)}
+        first, second = np.array([[place[name] for name in pair] for pair in pairs]).T
+        _require_linked(names, first, second, place[anchor])
+        return cls(names, first, second, np.arange(len(names)) != place[anchor])
+
+    @property
+    def design(self) -> np.ndarray:
+        """float64 [M, N - 1]: 1 for the first of a pair, -1 for the second, the anchor left out."""
+        design = np.zeros((len(self.first), len(self.names)))
+        design[np.arange(len(self.first)), self.first] = 1.0
+        design[np.arange(len(self.first)), self.second] = -1.0
+        return design[:, self.free]
+
+    def strengths(self, strengths: np.ndarray) -> np.ndarray:
+        """[R, N] from [R, N - 1], the anchor at 0 in its place."""
+        full = np.zeros((len(strengths), len(self.names)))
+        full[:, self.free] = strengths
+        return full
+
+    def played(self, games: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Games [N] and share of points [N] of everybody from `games` and the first's `points` [M]."""
+        played, taken = np.zeros(len(self.names)), np.zeros(len(self.names))
+        np.add.at(played, self.first, games)
+        np.add.at(played, self.second, games)
+        np.add.at(taken, self.first, points)
+        np.add.at(taken, self.second, games - points)
+        return played, taken / played
+
+
+def solve(
+    design: np.ndarray, games: np.ndarray, points: np.ndarray, start: np.ndarray | float = 0.0
+) -> np.ndarray:
+    """The likeliest strengths [R, P] for R tables of `points` [R, M], `games` [M], `design` [M, P].
+
+    Newton's method on a concave likelihood from `start`, [P] or a number; a step that overshoots is halved.
+    """
+    strength = np.zeros((len(points), design.shape[1])) + start
+    products = (design[:, :, None] * design[:, None, :]).reshape(len(design), -1)
+
+    def likelihood(strength: np.ndarray) -> np.ndarray:
+        logit = strength @ design.T
+        return (points * logit - games * np.logaddexp(0.0, logit)).sum(axis=1)
+
+    reached = likelihood(strength)
     for _ in range(200):
-        probability = expit(design @ strength)
-        gradient = design.T @ (points - games * probability)
-        hessian = (design.T * (games * probability * (1 - probability))) @ design
-        step = np.linalg.solve(hessian, gradient)
-        size = 1.0
-        while size > 1e-10 and not likelihood(strength + size * step) >= best:
-            size /= 2
-        if size <= 1e-10:
-            break
-        strength = strength + size * step
-        best = likelihood(strength)
-        if np.abs(step).max(initial=0.0) < 1e-12:
+        probability = expit(strength @ design.T)
+        gradient = (points - games * probability) @ design
+        hessian = (games * probability * (1 - probability)) @ products
+        square = hessian.reshape(len(points), design.shape[1], design.shape[1])
+        step = np.linalg.solve(square, gradient[..., None])[..., 0]
+        while (worse := ~((after := likelihood(strength + step)) >= reached) & step.any(axis=1)).any():
+            step[worse] = np.where(np.abs(step[worse]).max(axis=1, keepdims=True) > 1e-12, step[worse] / 2, 0)
+        strength, reached = strength + step, after
+        if np.abs(step).max(initial=0.0) < 1e-8:  # the error left is about its square
             break
     return strength
 
