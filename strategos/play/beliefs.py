@@ -6,7 +6,7 @@ A search may only ever look at worlds that came through here, never at the true 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -30,9 +30,22 @@ class Beliefs(Protocol):
         ...
 
 
+@runtime_checkable
+class PublicBeliefs(Beliefs, Protocol):
+    """Beliefs that also say what those believe who have seen no card."""
+
+    def beginnings(self, views: np.ndarray, keys: np.ndarray, worlds: int) -> np.ndarray:
+        """Draw states [B, worlds] at the beginning of the rounds of `views` [B], from the streams `keys` [B].
+
+        They agree with what everybody knew then, and with nothing else: not with the viewer's own cards.
+        """
+        ...
+
+
 BELIEFS: dict[str, str] = {
     "blob": "strategos.play.blob_beliefs:BlobBeliefs",
     "generals": "strategos.play.generals_beliefs:GeneralsBeliefs",
+    "kuhn": "strategos.play.kuhn_beliefs:KuhnBeliefs",
 }
 """Name of each game that has beliefs, and where their class is."""
 

@@ -6,17 +6,25 @@ import numpy as np
 
 from strategos.games.rng import derive
 from strategos.games.spec import Game
-from strategos.play.beliefs import make_beliefs
-from strategos.play.search import Evaluator, Search, SearchConfig, SearchResult
+from strategos.play.beliefs import PublicBeliefs, make_beliefs
+from strategos.play.search import Evaluator, RegretSearch, Search, SearchConfig, SearchResult
 
 
 class Searcher:
-    """Beliefs and a search for one game; belongs to one thread."""
+    """Beliefs and a search for one game, for one thread. `ValueError` where they do not go together."""
 
     def __init__(self, game: Game, config: SearchConfig, evaluator: Evaluator) -> None:
         self.game, self.config = game, config
         self.beliefs = make_beliefs(game)
-        self.search = Search(self.beliefs.game, config, evaluator)
+        self.search: Search | RegretSearch
+        if config.root == "regret" and not game.spec.simultaneous:
+            self.search = RegretSearch(self.beliefs.game, config, evaluator)
+            if not isinstance(self.beliefs, PublicBeliefs):
+                raise ValueError(
+                    f"in {game.spec.name} root must be gumbel or puct: nothing samples its deals"
+                )
+        else:
+            self.search = Search(self.beliefs.game, config, evaluator)
 
     @property
     def budget(self) -> int:
@@ -26,6 +34,10 @@ class Searcher:
     def worlds(self, views: np.ndarray, memories: np.ndarray | None, keys: np.ndarray) -> np.ndarray:
         """Worlds for the decisions of `views` [B] from the streams `keys` [B], shaped as the search wants."""
         config = self.config
+        if isinstance(self.search, RegretSearch):
+            assert isinstance(self.beliefs, PublicBeliefs)
+            asked = self.beliefs.sample(views, memories, keys, 1)
+            return np.concatenate([asked, self.beliefs.beginnings(views, keys, config.worlds)], axis=1)
         if not config.information_set:
             return self.beliefs.sample(views, memories, keys, config.worlds)
         each = config.simulations + 1

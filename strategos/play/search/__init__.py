@@ -1,6 +1,7 @@
 """Search over hidden information, for every game: `Search(game, SearchConfig(), evaluator).run(...)`."""
 
 from strategos.play.search.config import Evaluator, SearchConfig, SearchResult
+from strategos.play.search.regret_search import RegretSearch
 from strategos.play.search.search import Search
 
-__all__ = ["Evaluator", "Search", "SearchConfig", "SearchResult"]
+__all__ = ["Evaluator", "RegretSearch", "Search", "SearchConfig", "SearchResult"]

@@ -34,7 +34,8 @@ class SearchConfig:
     simulations: int = 32
     """Simulations in each tree."""
     root: str = "gumbel"
-    """Rule of the root: gumbel, puct, or regret (regret matching, where all players act at once)."""
+    """Rule of the root: gumbel, puct, or regret: regret matching, at the root where all act at once; where they
+    take turns at everybody's information sets, from the beginning of the round (Kuhn poker)."""
     information_set: bool = False
     """Another world at every simulation; a tree is over what the asking player knows."""
     considered: int = 16
@@ -60,7 +61,7 @@ class SearchConfig:
         if self.root not in ROOTS:
             raise ValueError(f"root must be one of {', '.join(ROOTS)}, not {self.root!r}")
         if self.root == "regret" and self.information_set:
-            raise ValueError("a regret root needs the same worlds throughout: information_set must be off")
+            raise ValueError("regret matching needs the same worlds throughout: information_set must be off")
         if not 0 <= self.dirichlet_share <= 1 or self.dirichlet < 0 or self.gumbel_scale < 0:
             raise ValueError(
                 "dirichlet and gumbel_scale must not be negative, dirichlet_share is from 0 to 1"
