@@ -47,21 +47,11 @@ def overview() -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code is 0, 2 for a mistake in the input, 130 after Ctrl-C."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(overview())
-        return 0
-    if arguments[0] in ("-V", "--version"):
-        print(f"strategos {__version__}")
-        return 0
-    name = arguments[0]
     try:
-        if name not in COMMANDS:
-            kind = "option" if name.startswith("-") else "command"
-            raise InputError(
-                f"no {kind} {name!r}{nearest(name, COMMANDS)}; strategos --help lists the commands"
-            )
-        return import_module(f"strategos.commands.{name}").run(arguments[1:]) or 0
+        try:
+            return _run(sys.argv[1:] if arguments is None else arguments)
+        finally:
+            sys.stdout.flush()  # a closed pipe is told here, and not after the end
     except InputError as mistake:
         if os.environ.get("STRATEGOS_DEBUG"):
             raise
@@ -73,6 +63,21 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _run(arguments: list[str]) -> int:
+    """The exit code of what was asked for; `InputError` for no such command."""
+    name = arguments[0] if arguments else "help"
+    if name in ("-h", "--help", "help"):
+        print(overview())
+        return 0
+    if name in ("-V", "--version"):
+        print(f"strategos {__version__}")
+        return 0
+    if name not in COMMANDS:
+        kind = "option" if name.startswith("-") else "command"
+        raise InputError(f"no {kind} {name!r}{nearest(name, COMMANDS)}; strategos --help lists the commands")
+    return import_module(f"strategos.commands.{name}").run(arguments[1:]) or 0
 
 
 if __name__ == "__main__":

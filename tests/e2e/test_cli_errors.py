@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -156,6 +157,16 @@ def test_the_process_itself_exits_with_2(folder):
         [sys.executable, "-m", "strategos.cli", "evaluate", "huntr"], capture_output=True, text=True
     )
     assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--keys"], ["play", "--help"]])
+def test_a_reader_that_has_seen_enough_is_no_error(arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "strategos.cli", *arguments]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_trace_is_there_for_whoever_asks(folder, monkeypatch):
