@@ -12,6 +12,8 @@ from functools import partial
 import numpy as np
 from numba import njit
 
+from strategos.games.bits import count_bits
+from strategos.games.masks import count_legal, nth_legal
 from strategos.games.rng import below
 from strategos.play.blob_bots import HeuristicBot
 from strategos.play.hunter import HunterBot
@@ -85,45 +87,14 @@ BOTS: dict[str, Callable[[], Policy]] = {
 
 
 @njit(nogil=True, cache=True)
-def _count_bits(byte):
-    count = 0
-    while byte:
-        byte &= byte - 1
-        count += 1
-    return count
-
-
-@njit(nogil=True, cache=True)
-def _nth_legal(mask, index):
-    """The id of the legal action number `index` of a packed mask [mask_bytes]."""
-    for place in range(mask.shape[0]):
-        byte = int(mask[place])
-        if byte == 0:
-            continue
-        count = _count_bits(byte)
-        if index >= count:
-            index -= count
-            continue
-        for bit in range(8):
-            if byte >> bit & 1:
-                if index == 0:
-                    return 8 * place + bit
-                index -= 1
-    return 0
-
-
-@njit(nogil=True, cache=True)
 def _random_actions(masks, last_is_pass, keys, actions):
     """Fill `actions` [B] from packed `masks` [B, mask_bytes]; the last id only where it is alone."""
     for row in range(masks.shape[0]):
         mask = masks[row]
-        legal = 0
-        for place in range(mask.shape[0]):
-            if mask[place]:
-                legal += _count_bits(int(mask[place]))
+        legal = count_legal(mask)
         if last_is_pass and legal > 1:
             legal -= 1
-        actions[row] = _nth_legal(mask, below(keys[row], 0, legal)) if legal > 0 else 0
+        actions[row] = nth_legal(mask, below(keys[row], 0, legal)) if legal > 0 else 0
 
 
 @njit(nogil=True, cache=True)
@@ -157,7 +128,7 @@ def _expander_actions(armies, owners, me, strides, teams, masks, keys, actions):
             if byte == 0:
                 continue
             if place >= cells:
-                others += _count_bits(byte)
+                others += count_bits(byte)
                 continue
             for bit in range(0, 8, 2):
                 if byte >> bit & 1:

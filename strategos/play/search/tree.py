@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from strategos.games.masks import count_legal
 from strategos.games.rng import mix
 
 NONE = -1
@@ -157,24 +158,6 @@ def find_edge(trees, tree, node, slot, action):
     while edge != NONE and trees.edge_action[tree, edge] != action:
         edge = trees.edge_next[tree, edge]
     return edge
-
-
-@njit(cache=True)
-def is_set(mask, action):
-    """Whether a packed mask holds an action."""
-    return mask[action >> 3] >> (action & 7) & 1
-
-
-@njit(cache=True)
-def count_legal(mask):
-    """How many actions a packed mask holds."""
-    count = 0
-    for place in range(mask.shape[0]):
-        byte = mask[place]
-        while byte:
-            byte &= byte - 1
-            count += 1
-    return count
 
 
 @njit(cache=True)

@@ -9,17 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from strategos.games.masks import count_legal, is_set
 from strategos.games.rng import draw
-from strategos.play.search.tree import (
-    NONE,
-    add_edge,
-    add_node,
-    count_legal,
-    find_edge,
-    find_joint,
-    is_set,
-    link,
-)
+from strategos.play.search.tree import NONE, add_edge, add_node, find_edge, find_joint, link
 
 _UNIT = 1.0 / 4294967296.0
 
