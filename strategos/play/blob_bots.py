@@ -26,6 +26,7 @@ from strategos.games.blob.record import (
     NO_TRUMP,
     SUIT_MASK,
 )
+from strategos.games.masks import is_set
 from strategos.play.policy import check_plays
 
 _DECK_MASK = (1 << DECK) - 1
@@ -37,12 +38,13 @@ class Weights(NamedTuple):
 
     With one card left there is no moment to choose. In a hand of n cards a chance q that nobody beats a card
     becomes q ** (n ** -strive) for a holder who picks the moment to win with it, and q ** (n ** -avoid) for
-    one who picks the moment to lose with it.
+    one who picks the moment to lose with it. Of trumps it becomes q ** exp(-strive * (n - 1)), and likewise:
+    they can be played at any time, and in a long hand the last of them take tricks whether wanted or not.
     """
 
-    strive_trump: float = 0.75
+    strive_trump: float = 0.3
     strive_side: float = 0.4
-    avoid_trump: float = 0.2
+    avoid_trump: float = 0.1
     avoid_side: float = -0.4
     ruff: float = 0.1
     """Chance that a trump wins a trick of a suit its holder is out of, for each such suit."""
@@ -154,17 +156,12 @@ def _heuristic_actions(
 
 
 @njit(nogil=True, cache=True)
-def _is_legal(mask, action):
-    return mask[action >> 3] >> (action & 7) & 1
-
-
-@njit(nogil=True, cache=True)
 def _choose_bid(table, weights, hand, unseen, seats, trump, on_lead, scoring, mask):
     """The legal bid with the most expected points."""
     count = _weigh_hand(table, weights, hand, unseen, seats, trump)
     best, best_points = -1, -1.0
     for bid in range(count + 1):
-        if _is_legal(mask, BID + bid):
+        if is_set(mask, BID + bid):
             points = float(_EXACT_BONUS + (bid if scoring == EXACT else 0))
             points *= _makes(table, on_lead, count, -1, bid)
             if points > best_points:
@@ -182,7 +179,7 @@ def _choose_card(table, weights, hand, unseen, seats, trump, trick, scoring, mas
     best, best_value = 0, -2.0
     for index in range(count):
         card = int(table.cards[index])
-        if not _is_legal(mask, card):
+        if not is_set(mask, card):
             continue
         wins = _wins_trick(table, weights, card, unseen, seats, trump, trick)
         if lost:  # nothing to make any more: take the tricks that others need, or leave them what they do not
@@ -222,12 +219,13 @@ def _weigh_hand(table, weights, hand, unseen, seats, trump):
             continue
         is_trump = card // 13 == trump
         best = _unbeaten(table, card, unseen, seats, trump)
-        strive = weights.strive_trump if is_trump else weights.strive_side
-        avoid = weights.avoid_trump if is_trump else weights.avoid_side
-        high = best ** (strain * size**-strive)
-        low = best ** (strain * size**-avoid)
         if is_trump:
+            high = best ** (strain * np.exp(-weights.strive_trump * (size - 1)))
+            low = best ** (strain * np.exp(-weights.avoid_trump * (size - 1)))
             high = 1 - (1 - high) * (1 - weights.ruff * choice) ** out_of
+        else:
+            high = best ** (strain * size**-weights.strive_side)
+            low = best ** (strain * size**-weights.avoid_side)
         table.cards[count] = card
         reach = 1.0 if is_trump else 1 - (1 - weights.reach) ** size
         table.high[0, count], table.high[1, count] = high * reach, high

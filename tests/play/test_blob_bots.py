@@ -263,13 +263,29 @@ def shuffle_hidden(state, rng):
 @pytest.mark.parametrize("field", [RandomBot(), CountingBot()], ids=["random", "counting"])
 def test_it_beats_simpler_players(name, field):
     """Paired deals, every seat: the 95 % interval of its points above the others' mean is clear of zero."""
-    mean, error = advantage(TABLES[name], HeuristicBot(), field, deals=60, seed=7)
+    mean, error = advantage(TABLES[name], HeuristicBot(), field, deals=120, seed=7)
     assert mean - 1.96 * error > 0, (mean, error)
 
 
 def test_one_simpler_player_among_four_does_worse():
     mean, error = advantage(TABLES["4 x 5"], CountingBot(), HeuristicBot(), deals=150, seed=8)
     assert mean + 1.96 * error < 0, (mean, error)
+
+
+@pytest.mark.parametrize("name", ["4 x 5", "4 x 13", "3 x 17"])
+def test_its_bids_come_true_on_average(name):
+    """Copies of it bid about as many tricks as they take, in long hands too."""
+    batch = Batch(TABLES[name], 400, threads=1)
+    batch.reset(seeds=np.arange(400))
+    players = batch.game.players
+    seen, rng, bot = batch.observation, np.random.default_rng(0), HeuristicBot()
+    actions = np.zeros((400, players), np.int32)
+    while not batch.terminated.all():
+        for seat in range(players):
+            actions[:, seat] = bot.act(seen.views[:, seat], seen.masks[:, seat], None, rng)
+        batch.step(actions)
+    error = batch.states["bids"][:, :players] - batch.states["tricks"][:, :players].astype(int)
+    assert abs(error.mean()) < 0.4
 
 
 def test_it_makes_its_bid_as_often_as_a_good_player():
