@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from strategos.commands import tables
 from strategos.commands.arguments import (
     InputError,
     Parser,
@@ -60,7 +60,7 @@ def run(arguments: list[str]) -> int:
     else:
         from rich.console import Console
 
-        Console().print(table)
+        tables.show(Console(), table, results)
     return 0
 
 
@@ -90,7 +90,7 @@ def _measure_generals(options: argparse.Namespace) -> tuple[str, list[Rung], Tab
             ruleset=ruleset,
             on_rung=None if options.json else _say,
         )
-    return agent.name, rungs, rungs_table(rungs)
+    return agent.name, rungs, tables.rungs_table(rungs)
 
 
 def _measure_blob(options: argparse.Namespace) -> tuple[str, list[Contest], Table]:
@@ -120,7 +120,7 @@ def _measure_blob(options: argparse.Namespace) -> tuple[str, list[Contest], Tabl
             found.append(contest(deals, player, table, count=options.games, seed=options.seed))
             if not options.json:
                 _say(found[-1])
-    return agent.name, found, contests_table(found)
+    return agent.name, found, tables.contests_table(found)
 
 
 def _pair(text: str, what: str) -> tuple[int, int]:
@@ -143,48 +143,3 @@ def _budget(text: str) -> tuple[int, int]:
 
 def _say(result: Rung | Contest) -> None:
     print(result.summary, file=sys.stderr)
-
-
-def contests_table(contests: Iterable[Contest]) -> Table:
-    """The contests of Blob as a table of the terminal."""
-    from rich.table import Table
-
-    title = "every deal from every seat; points above the table's mean, in units of 10 + cards"
-    table = Table(title=title, title_style="dim")
-    for name in ("player", "at a table of"):
-        table.add_column(name)
-    for name in ("deals", "points", "95 % interval", "exact bids"):
-        table.add_column(name, justify="right")
-    for each in contests:
-        table.add_row(
-            each.player,
-            each.table,
-            str(each.deals),
-            f"[b]{each.points:+.3f}[/b]",
-            f"{each.low:+.3f} to {each.high:+.3f}",
-            f"{each.exact:.1%}",
-        )
-    return table
-
-
-def rungs_table(rungs: Iterable[Rung]) -> Table:
-    """The results as a table of the terminal."""
-    from rich.table import Table
-
-    table = Table(title="paired boards, seats rotated; a draw is not a win", title_style="dim")
-    for name in ("against", "board"):
-        table.add_column(name)
-    for name in ("win", "draw", "loss", "wins", "95 % interval", "ticks"):
-        table.add_column(name, justify="right")
-    for rung in rungs:
-        table.add_row(
-            rung.opponent,
-            rung.board,
-            str(rung.wins),
-            str(rung.draws),
-            str(rung.losses),
-            f"[b]{rung.win_share:.1%}[/b]",
-            f"{rung.low:.1%} to {rung.high:.1%}",
-            str(rung.ticks),
-        )
-    return table

@@ -102,7 +102,7 @@ def show_report(run_dir: Path, options: argparse.Namespace) -> None:
     """Play the final matches, write the report and print the table."""
     from rich.console import Console
 
-    from strategos.commands.evaluate import contests_table, rungs_table
+    from strategos.commands import tables
     from strategos.commands.tournament import ratings_table
     from strategos.evaluate.run_report import report_run
 
@@ -120,9 +120,9 @@ def show_report(run_dir: Path, options: argparse.Namespace) -> None:
         print(json.dumps({"report": str(found.report), "results": results, "standings": ratings}))
         return
     if found.rungs:
-        console.print(rungs_table(found.rungs))
+        tables.show(console, tables.rungs_table(found.rungs), found.rungs)
     if found.contests:
-        console.print(contests_table(found.contests))
+        tables.show(console, tables.contests_table(found.contests), found.contests)
     if found.standings:
         console.print(ratings_table(found.standings))
         console.print(f"play against it:              [b]strategos play {run_dir}[/b]", soft_wrap=True)

@@ -50,7 +50,8 @@ class Contest:
     @property
     def summary(self) -> str:
         """One short line."""
-        return f"{self.player} at a table of {self.table}: {self.points:+.3f} points"
+        interval = f"({self.low:+.3f} to {self.high:+.3f})"
+        return f"{self.player} at a table of {self.table}: {self.points:+.3f} points {interval}"
 
     def as_json(self) -> dict:
         """Plain data."""

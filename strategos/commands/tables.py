@@ -1,0 +1,83 @@
+"""Results in a terminal: as a table, or as lines where the terminal is too narrow for one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from strategos.evaluate.contests import Contest
+    from strategos.evaluate.ladder import Rung
+
+
+class Result(Protocol):
+    """What was measured."""
+
+    @property
+    def summary(self) -> str:
+        """One short line."""
+        ...
+
+
+def show(console: Console, table: Table, results: Iterable[Result]) -> None:
+    """Print the table of `results`, or a line for each where the table would be cut."""
+    if console.measure(table, options=console.options.update(width=1000)).minimum <= console.width:
+        console.print(table)
+        return
+    for result in results:
+        console.print(result.summary, highlight=False, markup=False)
+
+
+def contests_table(contests: Sequence[Contest]) -> Table:
+    """The contests of Blob as a table of the terminal."""
+    table = _table(
+        "every deal from every seat; points above the table's mean, in units of 10 + cards",
+        ("player", "at a table of"),
+        ("deals", "points", "95 % interval", "exact"),
+    )
+    for each in contests:
+        table.add_row(
+            each.player,
+            each.table,
+            str(each.deals),
+            f"[b]{each.points:+.3f}[/b]",
+            f"{each.low:+.3f} to {each.high:+.3f}",
+            f"{each.exact:.1%}",
+        )
+    return table
+
+
+def rungs_table(rungs: Sequence[Rung]) -> Table:
+    """The results of Generals as a table of the terminal."""
+    table = _table(
+        "paired boards, seats rotated; a draw is not a win",
+        ("against", "board"),
+        ("win", "draw", "loss", "wins", "95 % interval", "ticks"),
+    )
+    for rung in rungs:
+        table.add_row(
+            rung.opponent,
+            rung.board,
+            str(rung.wins),
+            str(rung.draws),
+            str(rung.losses),
+            f"[b]{rung.win_share:.1%}[/b]",
+            f"{rung.low:.1%} to {rung.high:.1%}",
+            str(rung.ticks),
+        )
+    return table
+
+
+def _table(title: str, names: Sequence[str], numbers: Sequence[str]) -> Table:
+    """An empty table; names fold where there is little room, numbers never do."""
+    from rich.table import Table
+
+    table = Table(title=title, title_style="dim")
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for name in numbers:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
