@@ -19,6 +19,7 @@ COMMANDS = {
     "evaluate": "measure an agent against the scripted bots",
     "tournament": "let agents play each other and rate them",
     "play": "play against a bot or an agent in the terminal",
+    "export": "write an agent as an ONNX file",
     "replay": "watch a game, or write it as a page or a table",
     "bench": "measure how fast Strategos is on this machine",
     "doctor": "what is installed, how fast this machine is, what it can train",
@@ -39,7 +40,8 @@ def overview() -> str:
             "",
             *lines,
             "",
-            "An agent is a bot (hunter, heuristic, mcts-100 ...), a run or a checkpoint.",
+            "An agent is a bot (hunter, heuristic, mcts-100 ...), a run, a checkpoint, an ONNX",
+            "file or any program (./bot.py, 'cmd:java -jar bot.jar').",
             "Most commands take --json for machines. STRATEGOS_DEBUG=1 shows full traces.",
         ]
     )

@@ -67,7 +67,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
             elif isinstance(node, ast.ImportFrom) and node.module:
                 imported.add(node.module.partition(".")[0])
     third_party = imported - set(sys.stdlib_module_names) - {"strategos"}
-    optional = {"wandb"}
+    optional = {"wandb", "onnxruntime"}
     through_torch = {"tensorboard"}  # torch.utils.tensorboard needs it
     assert third_party - optional == declared - through_torch
 

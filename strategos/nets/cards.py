@@ -198,7 +198,7 @@ class _Tokens(nn.Module):
         _initialise(self, begin_as_nothing=[*self.attended, *self.second], heads=heads)
 
     def forward(self, inputs: Tensor) -> Raw:
-        batch = len(inputs)
+        batch = inputs.shape[0]
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.short):
             tokens = torch.cat(
                 [

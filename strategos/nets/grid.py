@@ -160,7 +160,7 @@ class GridNet(nn.Module):
     def _heads(self, flat: Tensor) -> tuple[Tensor, Tensor]:
         board = _BoardPool.apply(flat).float()
         flat = flat.float()
-        logits = [self.moves(flat).view(len(flat), -1)]
+        logits = [self.moves(flat).flatten(1)]
         if self.builds is not None:
             logits.append(self.builds(flat).squeeze(2))
         logits.append(self.pass_logit(board))

@@ -1,4 +1,4 @@
-"""Whoever can play, by name: a scripted bot, a checkpoint folder, a run folder, any program."""
+"""Whoever can play, by name: a scripted bot, a checkpoint folder, a run folder, an ONNX file, any program."""
 
 from __future__ import annotations
 
@@ -9,17 +9,21 @@ import re
 import shlex
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from strategos.play.bots import BOTS
 from strategos.play.policy import Policy
 from strategos.play.program import Limits, Program
 from strategos.spelling import nearest
 
+if TYPE_CHECKING:
+    import torch
+
 WEIGHTS_FILE = "ema.safetensors"
 """The averaged weights: the agent that is kept."""
 META_FILE = "meta.json"
 RUNS_FOLDER = Path("runs")
+ONNX_SUFFIX = ".onnx"
 COMMAND_PREFIX = "cmd:"
 """Begins the name of a program that is a whole command line."""
 RUN_SCRIPT = "run.sh"
@@ -39,8 +43,8 @@ def load_policy(
     symmetries: bool = True,
     limits: Limits | None = None,
 ) -> Policy:
-    """The player called `source`: a bot's name, a checkpoint folder, a run folder, the name of a run, or a
-    program (see `find_program`), which `limits` fence.
+    """The player called `source`: a bot's name, a checkpoint folder, a run folder, the name of a run, an
+    ONNX file (played on the CPU), or a program (see `find_program`), which `limits` fence.
 
     Of a run, `which` chooses the `best` or the `latest` checkpoint. An agent for Generals looks at a board
     from all sides (`symmetries`): stronger, at eight times the price. Raises `PolicyError`.
@@ -50,6 +54,10 @@ def load_policy(
         return BOTS[name]()
     if re.fullmatch(r"mcts-\d+", name):
         return load_search_bot(name)
+    if name.endswith(ONNX_SUFFIX):
+        from strategos.play.onnx import load_onnx_policy
+
+        return load_onnx_policy(Path(source), temperature=temperature, symmetries=symmetries)
     program = find_program(source, limits)
     if program is not None:
         return program
@@ -106,9 +114,14 @@ def game_of(source: str | Path) -> str | None:
     name = str(source)
     if name in BOTS or re.fullmatch(r"mcts-\d+", name):
         return getattr(BOTS.get(name), "game", None)
-    if find_program(source) is not None:
+    if name.endswith(ONNX_SUFFIX):
+        from strategos.play.onnx import OnnxNetwork
+
+        meta = OnnxNetwork(Path(source)).about
+    elif find_program(source) is not None:
         return Program.game
-    meta = read_meta(find_checkpoint(source))
+    else:
+        meta = read_meta(find_checkpoint(source))
     described = meta.get("game")
     named = described.get("name") if isinstance(described, dict) else described
     return named or {"cards": "blob"}.get(meta["network"].get("kind"))
@@ -164,24 +177,36 @@ def checked_bytes(folder: Path, name: str, meta: dict[str, Any]) -> bytes:
     return content
 
 
-def load_network_policy(
-    folder: Path, *, temperature: float = 1.0, device: str = "cpu", symmetries: bool = True
-) -> Policy:
-    """The agent of a checkpoint folder; `PolicyError` names the file that is damaged."""
+def load_network(
+    folder: Path, device: str = "cpu", *, bfloat16: bool = True
+) -> tuple[torch.nn.Module, dict[str, Any]]:
+    """The network of a checkpoint folder, ready to be asked, and its meta; `PolicyError` names the file that
+    is damaged. With `bfloat16=False` it computes in float32 even where it was trained in less."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    from strategos.nets.symmetric import SymmetricNet
-    from strategos.play.network import NetworkPolicy, build_network, make_encoder
+    from strategos.play.network import build_network
 
     meta = read_meta(folder)
     content = checked_bytes(folder, WEIGHTS_FILE, meta)
+    if not bfloat16 and meta["network"].get("kind") in ("grid", "cards"):
+        meta["network"]["bfloat16"] = False
     try:
         network = build_network(meta["network"])
         network.load_state_dict(load(content))
     except (SafetensorError, RuntimeError, ValueError) as error:
         raise PolicyError(f"{folder / WEIGHTS_FILE} does not fit its own {META_FILE}: {error}") from None
-    network.to(device).eval()
+    return network.to(device).eval(), meta
+
+
+def load_network_policy(
+    folder: Path, *, temperature: float = 1.0, device: str = "cpu", symmetries: bool = True
+) -> Policy:
+    """The agent of a checkpoint folder; `PolicyError` names the file that is damaged."""
+    from strategos.nets.symmetric import SymmetricNet
+    from strategos.play.network import NetworkPolicy, make_encoder
+
+    network, meta = load_network(folder, device)
     encode = make_encoder(meta["network"]["planes"], device, meta["network"].get("bfloat16", False))
     name = f"{meta.get('run', folder.parent.parent.name)}@{meta.get('samples', 0)}"
     if symmetries and meta["network"]["kind"] == "grid":

@@ -209,7 +209,7 @@ def test_help_is_not_an_error(arguments, capsys):
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "resume", "evaluate", "tournament", "play", "replay", "bench", "doctor"]
+    "command", ["train", "resume", "evaluate", "tournament", "play", "export", "replay", "bench", "doctor"]
 )
 def test_every_command_has_a_help_that_fits(command, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")

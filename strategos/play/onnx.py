@@ -1,0 +1,189 @@
+"""Agents as ONNX files, both ways: written from a network, played through onnxruntime.
+
+The graph is the network alone, in float32: an encoded observation in, logits and values out, for any number
+of rows and, where it plays on a grid, for boards of any size. What else it takes to play (the game, the
+planes, whether to look from all sides) is in the file's metadata, so that the file is the whole agent. A
+file is data: neither weights outside of it nor operators of others are loaded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from strategos import __version__
+from strategos.engine.planes import PLANES
+from strategos.engine.pool import available_cores
+from strategos.nets.card_features import FEATURES, INPUTS, ORDER_AT, SLOTS_AT
+from strategos.nets.symmetric import SymmetricNet
+from strategos.play.agents import PolicyError
+from strategos.play.network import NetworkPolicy, make_encoder
+
+METADATA_KEY = "strategos"
+INSTALL = "pip install 'strategos[serve]'"
+_FORMAT = 1
+_INPUT, _OUTPUTS = "observation", ["logits", "values"]
+
+
+def write_onnx(network: nn.Module, meta: Mapping[str, Any], output: Path) -> float:
+    """Write `network`, in float32, and what `meta` of its checkpoint says about it to `output`.
+
+    The file appears whole or not at all. Returns the largest difference between the outputs of the network
+    and those of the file, as a share of the largest output where that is above 1, on observations of another
+    shape than the traced one. Raises `PolicyError`.
+    """
+    described = dict(meta["network"])
+    about = {
+        "format": _FORMAT,
+        "version": __version__,
+        "name": f"{meta.get('run', 'agent')}@{meta.get('samples', 0)}",
+        "game": meta.get("game"),
+        "network": described,
+        "symmetric": described["kind"] == "grid",
+    }
+    content = _traced(network.eval(), described, json.dumps(about))
+    unfinished = output.with_name(f".{output.name}.unfinished")
+    try:
+        unfinished.write_bytes(content)
+        difference = _difference(network, OnnxNetwork(unfinished), _example(described, 5, 9, 7))
+        os.replace(unfinished, output)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return difference
+
+
+def load_onnx_policy(path: Path, *, temperature: float = 1.0, symmetries: bool = True) -> NetworkPolicy:
+    """The agent in a file that `write_onnx` wrote, on the CPU; `PolicyError` for any other file."""
+    written = OnnxNetwork(path)
+    about = written.about
+    network = SymmetricNet(written) if symmetries and about["symmetric"] else written
+    encode = make_encoder(about["network"]["planes"], "cpu", False)
+    return NetworkPolicy(network, encode, name=about["name"], temperature=temperature)
+
+
+class OnnxNetwork(nn.Module):
+    """The network of an ONNX file: encoded observations to logits [B, num_actions] and values [B].
+
+    `about` is the file's metadata. Raises `PolicyError`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        try:
+            import onnxruntime
+        except ImportError:
+            raise PolicyError(f"to play {path}, install onnxruntime: {INSTALL}") from None
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = available_cores()
+        options.log_severity_level = 4  # what matters is raised
+        # Idle threads must not spin: others play on the same cores.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            # From bytes: a file's weights cannot be read from elsewhere on the disk.
+            self._session = onnxruntime.InferenceSession(
+                path.read_bytes(), options, providers=["CPUExecutionProvider"]
+            )
+            self.about: dict[str, Any] = _read_metadata(self._session)
+        except OSError as error:
+            raise PolicyError(
+                f"{path} cannot be read: {error.strerror}; strategos export RUN writes one"
+            ) from None
+        except Exception as error:  # onnxruntime has a dozen classes of errors and no common one
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            raise PolicyError(
+                f"{path} is no agent that strategos export wrote, or a damaged one: {reason[0][:200]}"
+            ) from None
+
+    def forward(self, observation: Tensor) -> tuple[Tensor, Tensor]:
+        given = {_INPUT: observation.detach().float().contiguous().numpy()}
+        logits, values = self._session.run(_OUTPUTS, given)
+        return torch.from_numpy(logits), torch.from_numpy(values)
+
+
+def _read_metadata(session: Any) -> dict[str, Any]:
+    """What the file says about itself, held against its graph; `ValueError` where it cannot be played."""
+    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    if text is None:
+        raise ValueError(f"it has no metadata {METADATA_KEY!r}")
+    about = json.loads(text)
+    if not isinstance(about, dict) or about.get("format") != _FORMAT:
+        raise ValueError(f"its metadata is not of format {_FORMAT}, which is what this version reads")
+    described = about.get("network")
+    types = {"name": str, "symmetric": bool, "network": dict}
+    wrong = [name for name, kind in types.items() if not isinstance(about.get(name), kind)]
+    if wrong or not isinstance(described, dict):
+        raise ValueError(f"its metadata lacks {', '.join(wrong)}")
+    if about["symmetric"] and described.get("kind") != "grid":
+        raise ValueError("only a network on a grid can look from all sides")
+    expected = list(_example(described, 1, 4, 4).shape)
+    (given,) = [each for each in session.get_inputs() if each.name == _INPUT] or [None]
+    shape = None if given is None else given.shape
+    if shape is None or len(shape) != len(expected) or shape[1] != expected[1]:
+        raise ValueError(f"its graph reads {shape}, its metadata speak of {expected[1]} columns or planes")
+    return about
+
+
+def _example(described: Mapping[str, Any], rows: int, height: int, width: int) -> Tensor:
+    """Random numbers of the shape of a network's input; `ValueError` for no kind of network."""
+    random = torch.Generator().manual_seed(0)
+    if described.get("kind") == "grid" and described.get("planes") in PLANES:
+        return torch.rand((rows, PLANES[described["planes"]], height, width), generator=random)
+    if described.get("kind") == "cards":
+        cards = torch.full((rows, INPUTS), -1.0)  # no card was played yet
+        cards[:, :FEATURES] = torch.rand((rows, FEATURES), generator=random)
+        cards[:, SLOTS_AT:ORDER_AT] = torch.arange(4.0)
+        return cards
+    if described.get("kind") == "mlp" and isinstance(described.get("features"), int):
+        return torch.rand((rows, described["features"]), generator=random)
+    raise ValueError(f"no network of kind {described.get('kind')!r} with planes {described.get('planes')!r}")
+
+
+def _traced(network: nn.Module, described: Mapping[str, Any], about: str) -> bytes:
+    """The graph of a network and its metadata as the bytes of a file."""
+    example = _example(described, 3, 5, 6)
+    axes = dict.fromkeys((0, 2, 3) if described["kind"] == "grid" else (0,), torch.export.Dim.AUTO)
+    try:
+        with _silence(), torch.no_grad():
+            traced = torch.export.export(network, (example,), dynamic_shapes=(axes,))
+            program = torch.onnx.export(
+                traced, (example,), dynamo=True, verbose=False, input_names=[_INPUT], output_names=_OUTPUTS
+            )
+    except ImportError as error:
+        raise PolicyError(f"writing ONNX needs {error.name}: {INSTALL}") from None
+    except Exception as error:  # torch has its own error for each step of the way
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise PolicyError(f"this network cannot be written as ONNX: {reason[0][:200]}") from error
+    assert program is not None
+    model = program.model_proto
+    entry = model.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, about
+    return model.SerializeToString()
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keep torch's remarks on packages that are not needed off the terminal."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+@torch.inference_mode()
+def _difference(network: nn.Module, written: nn.Module, observation: Tensor) -> float:
+    pairs = zip(network(observation), written(observation), strict=True)
+    return max(float((one - other).abs().max() / one.abs().max().clamp(min=1)) for one, other in pairs)
