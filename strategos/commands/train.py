@@ -125,6 +125,7 @@ def show_report(run_dir: Path, options: argparse.Namespace) -> None:
         tables.show(console, tables.contests_table(found.contests), found.contests)
     if found.standings:
         console.print(ratings_table(found.standings))
+    if found.rungs or found.contests:
         console.print(f"play against it:              [b]strategos play {run_dir}[/b]", soft_wrap=True)
     what = "report with a game to watch: " if found.rungs else "report with the curves:      "
     what = "report with a round to read: " if found.contests else what

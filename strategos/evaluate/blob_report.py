@@ -73,6 +73,7 @@ def add_history(report: Report, config: TrainConfig, meta: dict[str, Any], rows:
 def commands(run_dir: Path) -> list[tuple[str, str]]:
     """What to do next."""
     return [
+        ("play against it", f"strategos play {run_dir}"),
         ("measure it again", f"strategos evaluate {run_dir}"),
         ("train for longer", "strategos train --preset blob-quick --max-minutes 120 --run longer"),
     ]

@@ -133,6 +133,7 @@ _PANELS = {
     "entropy (nats)": ("entropy",),
     "variance explained by the value": ("explained_variance", "unseen_explained_variance"),
     "points at a table of bots, 95 % intervals": ("points/",),
+    "exploitability": ("exploitability",),
     "rating of the champions (points)": ("rating",),
     "agreement with a deeper search": ("agreement/",),
     "bids made exactly in self-play": ("exact_bids",),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import re
+from pathlib import Path
 
 import pytest
 
+from strategos.evaluate.blob_report import commands
 from strategos.evaluate.ladder import Rung, climb
 from strategos.evaluate.report import Report, curves_png, report_page
 from strategos.evaluate.tournament import round_robin, standings
@@ -95,6 +97,15 @@ def test_the_curves_are_a_picture():
     picture = curves_png(metric_rows())
     assert picture.startswith(b"\x89PNG") and len(picture) > 10_000
     assert curves_png([]) == b"" and curves_png([{"note": "nothing yet"}]) == b""
+
+
+def test_what_is_measured_without_opponents_has_a_curve():
+    rows = [{"evaluation": True, "samples": 1000 * step, "exploitability": 1 / step} for step in (1, 2, 3)]
+    assert curves_png(rows).startswith(b"\x89PNG")
+
+
+def test_a_report_of_blob_says_how_to_play_against_the_agent():
+    assert ("play against it", "strategos play runs/deep") in commands(Path("runs/deep"))
 
 
 def test_a_report_holds_everything_and_needs_nothing_else(rungs):
