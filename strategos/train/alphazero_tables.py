@@ -97,7 +97,8 @@ class GateConfig:
     temperature: float = 0.0
     """Of the players' sampling, without search; 0 is greedy, which runs in circles on a grid."""
     points: float = 0.02
-    """The gain that the test looks for; none at all is the other hypothesis."""
+    """The gain that the test looks for; none at all is the other hypothesis. 0 takes every candidate: where to
+    beat the champion is not to be better, as near an equilibrium."""
     alpha: float = 0.05
     """Probability to accept a candidate that gains nothing."""
     beta: float = 0.05
@@ -113,8 +114,8 @@ class GateConfig:
                 raise ValueError(f"gate.{name} must be at least 1, not {getattr(self, name)}")
         if self.temperature < 0:
             raise ValueError(f"gate.temperature must be 0 or more, not {self.temperature}")
-        if self.points <= 0:
-            raise ValueError(f"gate.points must be above 0, not {self.points}")
+        if self.points < 0:
+            raise ValueError(f"gate.points must be 0 or more, not {self.points}")
         for name in ("alpha", "beta"):
             if not 0 < getattr(self, name) < 0.5:
                 raise ValueError(f"gate.{name} must be above 0 and below 0.5, not {getattr(self, name)}")

@@ -33,6 +33,7 @@ from strategos.play.agents import WEIGHTS_FILE, load_policy
 from strategos.play.evaluators.generals import ScriptedEvaluator
 from strategos.play.evaluators.network import NetworkEvaluator
 from strategos.play.evaluators.rollouts import RolloutEvaluator
+from strategos.play.exploitability import agent_exploitability
 from strategos.play.network import NetworkPolicy, build_network, describe_network, make_encoder
 from strategos.play.try_out import try_out
 from strategos.train.agreement import Agreement
@@ -149,7 +150,8 @@ class AlphaZeroTrainer:
             worlds=config.self_play.bootstrap_worlds,
             simulations=config.self_play.bootstrap_simulations,
         )
-        return Searcher(table.game, search, RolloutEvaluator() if self.blob else ScriptedEvaluator())
+        endless = table.game.spec.simultaneous  # armies that move at random come to no end
+        return Searcher(table.game, search, ScriptedEvaluator() if endless else RolloutEvaluator())
 
     def warm_up(self) -> None:
         """Compile what the run will need by playing throw-away rounds; `PolicyError` where a bot cannot."""
@@ -308,6 +310,8 @@ class AlphaZeroTrainer:
             row |= {f"points/{name}": duel.points, f"points_low/{name}": low, f"points_high/{name}": high}
             if self.blob:
                 row |= {f"score/{name}": duel.score, f"exact/{name}": duel.exact}
+        exact = agent_exploitability(table.game, agent)
+        row |= {} if exact is None else {"exploitability": exact}
         row |= self.agreement.measure(self.champions.network, self.encode)
         return Evaluation(row, scores)
 

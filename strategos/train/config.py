@@ -241,8 +241,6 @@ def _check_algorithm(config: TrainConfig) -> None:
         raise ConfigError(f"algorithm is one of {', '.join(ALGORITHMS)}, not {config.algorithm!r}{hint}")
     if config.algorithm == "ppo" and config.game.name == "blob":
         raise ConfigError('PPO plays generals and kuhn; set algorithm = "alphazero" for blob')
-    if config.algorithm == "alphazero" and config.game.name == "kuhn":
-        raise ConfigError('nobody searches in kuhn; set algorithm = "ppo"')
     if not config.deals:
         raise ConfigError("deals: at least one kind of deal is needed")
 

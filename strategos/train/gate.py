@@ -45,7 +45,13 @@ class GateResult:
 def challenge(
     tables: Sequence[Deals], candidate: Maker, champion: Maker, config: GateConfig, seed: int, run: Map
 ) -> GateResult:
-    """Test a candidate against the champion on the deals of the series `seed`."""
+    """Test a candidate against the champion on the deals of the series `seed`.
+
+    Where no gain is asked for it is taken, and plays the first of them to show what it is worth.
+    """
+    if config.points == 0:
+        samples = meet(tables, candidate, champion, seed, 0, config.step, run)
+        return _result(samples, accepted=True, undecided=False)
     test = SequentialTest(
         0.0,
         config.points,
@@ -61,9 +67,12 @@ def challenge(
         more = meet(tables, candidate, champion, seed, len(samples), last, run)
         samples = np.concatenate([samples, more])
         verdict = test.of_deals(samples)
+    return _result(samples, accepted=verdict.status == ACCEPT, undecided=verdict.exhausted)
+
+
+def _result(samples: np.ndarray, *, accepted: bool, undecided: bool) -> GateResult:
     low, high = mean_interval(samples)
-    accepted = verdict.status == ACCEPT
-    return GateResult(accepted, verdict.exhausted, len(samples), float(samples.mean()), low, high)
+    return GateResult(accepted, undecided, len(samples), float(samples.mean()), low, high)
 
 
 def meet(

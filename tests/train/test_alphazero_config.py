@@ -13,7 +13,6 @@ from strategos.train.deals import make_deals
     [
         ("algorithm=alphazer", r"algorithm is one of ppo, alphazero.*did you mean 'alphazero'"),
         ("algorithm=ppo", r"set algorithm = \"alphazero\" for blob"),
-        ("game.name=kuhn", r"nobody searches in kuhn"),
         ("self_play.gmes=3", r"unknown key 'self_play.gmes'; did you mean 'games'"),
         ("self_play.games=1", r"at least self_play.workers"),
         ("self_play.rounds=0", r"self_play.rounds must be at least 1"),
@@ -21,7 +20,7 @@ from strategos.train.deals import make_deals
         ("memory.sampling=prioritised", r"uniform or prioritized"),
         ("memory.reuse=0", r"memory.reuse must be above 0"),
         ("memory.least=999999999", r"at most|from 1 to memory.capacity"),
-        ("gate.points=0.0", r"gate.points must be above 0"),
+        ("gate.points=-0.1", r"gate.points must be 0 or more"),
         ("gate.alpha=0.7", r"gate.alpha must be above 0 and below 0.5"),
         ("search.root=best", r"root must be one of"),
         ("alphazero.minibatch=0", r"minibatch must be at least 1"),

@@ -45,3 +45,17 @@ def test_ppo_without_it_runs_in_circles():
     """The same run would not find the bound by luck: what draws it inwards is what is tested above."""
     _, (_, after) = trained(load_config("kuhn", {"ppo.magnet": 0.0}))
     assert after > BOUND
+
+
+def test_alphazero_with_regret_matching_comes_near_the_equilibrium():
+    """The champion without search: what it learned from searches that go back to the beginning."""
+    trainer, (before, after) = trained(load_config("kuhn-alphazero"))
+    assert before > 0.4
+    assert after < BOUND
+    assert len(trainer.champions.history) == trainer.iteration, "every candidate is taken"
+
+
+def test_alphazero_that_searches_from_the_decision_does_not():
+    """The same run with gumbel roots over the worlds that the asker holds possible."""
+    _, (_, after) = trained(load_config("kuhn-alphazero", {"search.root": "gumbel"}))
+    assert after > BOUND

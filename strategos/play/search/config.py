@@ -34,8 +34,8 @@ class SearchConfig:
     simulations: int = 32
     """Simulations in each tree."""
     root: str = "gumbel"
-    """Rule of the root: gumbel, puct, or regret: regret matching, at the root where all act at once; where they
-    take turns at everybody's information sets, from the beginning of the round (Kuhn poker)."""
+    """Rule of the root: gumbel, puct, or regret: regret matching, at the root where all act at once, where
+    they take turns at everybody's information sets from the beginning of the round on (Kuhn poker)."""
     information_set: bool = False
     """Another world at every simulation; a tree is over what the asking player knows."""
     considered: int = 16
