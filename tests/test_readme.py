@@ -14,6 +14,7 @@ from strategos.engine.batch import Batch
 from strategos.games import make_game
 from strategos.games.generals.replay import replay_of_game
 from strategos.games.generals.replay_files import write_replay
+from strategos.train.config import preset_names
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -54,6 +55,11 @@ def test_every_option_on_a_page_exists(page, capsys):
         for option in re.findall(r" (--[a-z-]+)(?![\w.-])", rest):
             known = option in options[command] or (command == "train" and option == "--samples")
             assert known, f"{page.name}: strategos {command} {option}"
+
+
+def test_every_preset_is_on_the_page_of_training():
+    page = (ROOT / "docs" / "train.md").read_text("utf-8")
+    assert [name for name in preset_names() if f"`{name}`" not in page] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
