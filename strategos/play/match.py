@@ -212,7 +212,6 @@ def _choose(
     actions: np.ndarray,
 ) -> None:
     """Let every seat of the running games choose; sessions last, so that theirs is the whole machine."""
-    has_memory = len(seen.memories) > 0
     moving = running[:, None] & np.ones(seating.shape, bool)
     if not game.spec.simultaneous:
         moving &= seen.masks.any(axis=2)
@@ -220,17 +219,22 @@ def _choose(
         for place, policy in enumerate(policies):
             rows = np.flatnonzero(moving[:, seat] & (seating[:, seat] == place))
             if len(rows) and place not in sessions:
-                memories = seen.memories[rows, seat] if has_memory else None
-                chosen = policy.act(seen.views[rows, seat], seen.masks[rows, seat], memories, rng)
+                chosen = policy.act(*_seen_from(seen, rows, seat), rng)
                 # An id below 0 is illegal like any other that is none, but must not stand for `LEAVE`.
                 actions[rows, seat] = np.where(chosen < 0, game.spec.num_actions, chosen)
     for place, session in sessions.items():
         rows, seats = np.nonzero(moving & (seating == place))
         if len(rows):
-            memories = seen.memories[rows, seats] if has_memory else None
-            actions[rows, seats] = session.act(
-                rows, seen.views[rows, seats], seen.masks[rows, seats], memories, rng
-            )
+            actions[rows, seats] = session.act(rows, *_seen_from(seen, rows, seats), rng)
+
+
+def _seen_from(
+    seen: Observation, rows: np.ndarray, seats: np.ndarray | int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Copies of the views, masks and memories of some seats."""
+    places = rows * seen.views.shape[1] + seats  # `take` copies records whole, an index field by field
+    memories = seen.memories.reshape(-1).take(places) if len(seen.memories) else None
+    return seen.views.reshape(-1).take(places), seen.masks[rows, seats], memories
 
 
 def _forfeiting(

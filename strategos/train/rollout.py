@@ -191,7 +191,8 @@ def _flat(observation: Observation) -> Seen:
 
 def _rows_of(flat: Seen, rows: np.ndarray) -> Seen:
     views, masks, memories = flat
-    return views[rows], masks[rows], None if memories is None else memories[rows]
+    # `take` copies records whole; an index goes field by field and takes ten times as long.
+    return views.take(rows), masks[rows], None if memories is None else memories.take(rows)
 
 
 def _joined(parts: list[Seen]) -> Seen:
