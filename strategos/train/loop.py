@@ -113,10 +113,13 @@ def read_run_config(run_dir: Path) -> TrainConfig:
 
 
 class _Interrupt:
-    """The first Ctrl-C asks the loop to stop after the iteration; a second one stops at once."""
+    """The first Ctrl-C asks the loop to stop after the iteration; a second one stops at once.
+
+    While it is `at_once` the first one does, too: where there is nothing to lose.
+    """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.asked = self.at_once = False
         self._old: Any = None
 
     def __enter__(self) -> _Interrupt:
@@ -125,9 +128,9 @@ class _Interrupt:
         return self
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        again, self.asked = self.asked, True
+        if again or self.at_once:
             raise KeyboardInterrupt
-        self.asked = True
 
     def __exit__(self, *error: object) -> None:
         if self._old is not None:
@@ -216,8 +219,7 @@ class _Run:
         ended = "finished"
         try:
             if trainer.progress < 1:
-                self.display.note(f"compiling the rules for these {self._places} (only the first time) ...")
-                trainer.warm_up()
+                self._warm_up()
             while trainer.progress < 1:
                 if self.interrupt.asked:
                     ended = "interrupted"
@@ -230,6 +232,17 @@ class _Run:
         finally:
             self.metrics.close()
             trainer.close()
+
+    def _warm_up(self) -> None:
+        """Compile, which Ctrl-C breaks off: the state of the run does not change by it."""
+        self.interrupt.at_once = True
+        try:
+            self.display.note(f"compiling the rules for these {self._places} (only the first time) ...")
+            self.trainer.warm_up()
+        except KeyboardInterrupt:
+            pass  # the loop sees that it was asked
+        finally:
+            self.interrupt.at_once = False
 
     def _iterate(self) -> None:
         trainer = self.trainer
@@ -254,10 +267,10 @@ class _Run:
         return "deals" if self.config.game.name == "blob" else "boards"
 
     def _tell(self, what: str, share: float) -> None:
-        """Show how far a long iteration is."""
+        """Show how far a long iteration is, and that it is the last one where that was asked."""
         self.display.show(
             {
-                "working": what,
+                "working": f"stopping after this iteration: {what}" if self.interrupt.asked else what,
                 "share": share,
                 "samples": self.trainer.samples,
                 "progress": self.trainer.progress,

@@ -35,6 +35,29 @@ def test_ctrl_c_saves_and_says_how_to_go_on(straight, tmp_path, monkeypatch):
     assert_same_state(straight, run)
 
 
+class Impatient(Notes):
+    """Somebody who presses Ctrl-C while the rules are compiled."""
+
+    stopped_at_once = False
+
+    def note(self, text: str) -> None:
+        super().note(text)
+        if text.startswith("compiling"):
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt:
+                self.stopped_at_once = True
+                raise
+
+
+def test_ctrl_c_breaks_off_compiling_and_loses_nothing(straight, tmp_path):
+    notes = Impatient()
+    summary = train(small_config("ppo"), tmp_path / "run", display=notes)
+    assert notes.stopped_at_once and (summary.ended, summary.samples) == ("interrupted", 0)
+    assert resume_run(tmp_path / "run", quiet=True).ended == "finished"
+    assert_same_state(straight, tmp_path / "run")
+
+
 def test_the_time_limit_ends_a_run_early_and_says_so(tmp_path):
     summary = train(small_config("ppo", max_minutes=1e-6, samples=10**9), tmp_path, quiet=True)
     assert summary.ended == "time" and summary.samples < 1500 and summary.checkpoint is not None
