@@ -40,8 +40,8 @@ def overview() -> str:
             "",
             *lines,
             "",
-            "An agent is a bot (hunter, heuristic, mcts-100 ...), a run, a checkpoint, an ONNX",
-            "file or any program (./bot.py, 'cmd:java -jar bot.jar').",
+            "An agent is a bot (hunter, heuristic, mcts-100 ...), a run, a checkpoint,",
+            "an ONNX file or any program (./bot.py, 'cmd:java -jar bot.jar').",
             "Most commands take --json for machines. STRATEGOS_DEBUG=1 shows full traces.",
         ]
     )

@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from strategos.train.duel import Maker
 
 
-_BOTS = {"generals": ("random", "expander", "hunter"), "blob": ("random", "heuristic")}
+_BOTS = {"generals": ("random", "expander", "hunter"), "blob": ("random", "heuristic"), "kuhn": ()}
 """Whom an agent of each game meets where nobody is named."""
-_OPTIONS = {"generals": ("size", "ticks", "ruleset"), "blob": ("deal", "search")}
+_OPTIONS = {"generals": ("size", "ticks", "ruleset"), "blob": ("deal", "search"), "kuhn": ()}
 _MOST_SIMULATIONS = 1_000_000
 
 
 def run(arguments: list[str]) -> int:
     """Play the matches and print a table or JSON."""
     parser = Parser("evaluate", "Measure an agent against others, by default the scripted bots.")
-    parser.add_argument("agent", help="a run folder, a checkpoint or a bot")
+    parser.add_argument("agent", help="a bot, run, checkpoint, ONNX file or program")
     parser.add_argument("--against", nargs="+", metavar="NAME", help="players (the game's bots)")
     parser.add_argument("--size", nargs="+", type=board_size, metavar="N", help="such as 8 or 8x12 (8 10)")
     parser.add_argument("--temperature", type=temperature, metavar="T", help="0 greedy (1; Blob 0)")
@@ -51,6 +51,8 @@ def run(arguments: list[str]) -> int:
     if game not in _OPTIONS:
         raise InputError(f"evaluate: {options.agent} plays {game}; matches are of {' and '.join(_OPTIONS)}")
     refuse_options_of_others(options, game, _OPTIONS, "leave it out")
+    if not _BOTS[game]:
+        return _tell_exploitability(options, game)
     options.against = [name for name in options.against or _BOTS[game] if name != options.agent]
     if not options.against:
         raise InputError(f"evaluate: {options.agent} would only meet itself; name others with --against")
@@ -61,6 +63,29 @@ def run(arguments: list[str]) -> int:
         from rich.console import Console
 
         tables.show(Console(), table, results)
+    return 0
+
+
+def _tell_exploitability(options: argparse.Namespace, game: str) -> int:
+    """Print exactly what a best answer would win, in a game small enough; nobody is met."""
+    from strategos.games import make_game
+    from strategos.play.agents import load_policy
+    from strategos.play.exploitability import agent_exploitability
+    from strategos.play.network import NetworkPolicy
+
+    if options.against:
+        raise InputError(f"evaluate: in {game} agents are measured against the best answer; drop --against")
+    with reading():
+        agent = load_policy(
+            options.agent, temperature=1.0 if options.temperature is None else options.temperature
+        )
+    if not isinstance(agent, NetworkPolicy):
+        raise InputError(f"evaluate: {options.agent} has no network whose choices could be enumerated")
+    chips = agent_exploitability(make_game(game), agent)
+    if options.json:
+        print(json.dumps({"agent": agent.name, "exploitability": chips}))
+    else:
+        print(f"{agent.name}: a best answer wins {chips:.4f} chips a game, the mean of both seats; exact")
     return 0
 
 
@@ -88,7 +113,7 @@ def _measure_generals(options: argparse.Namespace) -> tuple[str, list[Rung], Tab
             seed=options.seed,
             tick_limit=options.ticks or 400,
             ruleset=ruleset,
-            on_rung=None if options.json else _say,
+            on_rung=None if options.json else _say_rung,
         )
     return agent.name, rungs, tables.rungs_table(rungs)
 
@@ -143,3 +168,9 @@ def _budget(text: str) -> tuple[int, int]:
 
 def _say(result: Rung | Contest) -> None:
     print(result.summary, file=sys.stderr)
+
+
+def _say_rung(rung: Rung) -> None:
+    _say(rung)
+    for line in rung.misconduct:
+        print(f"  {line}", file=sys.stderr)

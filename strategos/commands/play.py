@@ -36,7 +36,7 @@ _RANDOM_SEEDS = 2**31
 def run(arguments: list[str]) -> int:
     """Play one game; the exit code is 0 whoever wins."""
     parser = Parser("play", "Play Generals or Blob against a bot or an agent; the screen shows the keys.")
-    parser.add_argument("opponent", nargs="?", help="a bot, run or checkpoint (hunter; blob heuristic)")
+    parser.add_argument("opponent", nargs="?", help="any agent (hunter; blob heuristic)")
     parser.add_argument("--game", metavar="NAME", help="generals or blob (the one the opponent plays)")
     parser.add_argument("--players", type=positive, help="you and your opponents (2; blob 4)")
     parser.add_argument("--size", type=board_size, metavar="N", help="generals: 10 or 8x12 (10)")

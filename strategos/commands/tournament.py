@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def run(arguments: list[str]) -> int:
     """Play the round robin and print the tables or JSON."""
     parser = Parser("tournament", "Let agents play each other and rate them.")
-    parser.add_argument("agents", nargs="+", help="two or more: bots, run folders, checkpoints")
+    parser.add_argument(
+        "agents", nargs="+", help="two or more: bots, runs, checkpoints, ONNX files, programs"
+    )
     parser.add_argument("--size", type=board_size, default=(10, 10), metavar="N", help="10 or 8x12 (10)")
     add_match_options(parser, games=256)
     options = parser.read(arguments)
@@ -43,6 +45,8 @@ def run(arguments: list[str]) -> int:
         console = Console()
         console.print(ratings_table(outcome))
         console.print(payoff_table(outcome))
+        for line in outcome.misconduct:
+            console.print(line, highlight=False, markup=False)
     return 0
 
 

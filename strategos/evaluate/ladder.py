@@ -34,6 +34,8 @@ class Rung:
     high: float
     ticks: int
     """Median length of a game."""
+    misconduct: tuple[str, ...] = ()
+    """A line for each of the two that had faults or forfeits (`MatchResult.misconduct`)."""
 
     @property
     def games(self) -> int:
@@ -99,6 +101,7 @@ def climb(
                 low=round(low, 4),
                 high=round(high, 4),
                 ticks=int(np.median([played.length for played in match.games])),
+                misconduct=match.misconduct,
             )
             rungs.append(rung)
             if on_rung:

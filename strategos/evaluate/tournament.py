@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 
 from strategos.games.spec import Game
@@ -26,6 +26,8 @@ class Standings:
     """In the order of the ratings."""
     elo: dict[str, float]
     """Sequential Elo over the games in the order played; it swings, the ratings above do not."""
+    misconduct: tuple[str, ...] = ()
+    """A line for each match and player with faults or forfeits (`MatchResult.misconduct`)."""
 
     def as_json(self) -> dict:
         """Plain data."""
@@ -40,6 +42,7 @@ class Standings:
             "names": list(names),
             "score": score,
             "elo": {name: round(value, 1) for name, value in self.elo.items()},
+            "misconduct": list(self.misconduct),
         }
 
 
@@ -63,6 +66,7 @@ def round_robin(
         raise ValueError(f"a tournament needs two or more different players, not {', '.join(names)}")
     results: list[Result] = []
     played: list[tuple[str, str, float]] = []
+    misconduct: list[str] = []
     for first, second in combinations(policies, 2):
         match = play_match(
             game, [first, second], num_games=games, seed=seed, tick_limit=tick_limit, threads=threads
@@ -71,9 +75,11 @@ def round_robin(
             score = (1 + (one.returns[one.seats.index(0)] > 0) - (one.returns[one.seats.index(0)] < 0)) / 2
             played.append((first.name, second.name, score))
         results.append(match.result())
+        misconduct += [f"{first.name} against {second.name}: {line}" for line in match.misconduct]
         if on_result:
             on_result(results[-1])
-    return standings(results, anchor=_anchor(names), games=played)
+    outcome = standings(results, anchor=_anchor(names), games=played)
+    return replace(outcome, misconduct=tuple(misconduct))
 
 
 def standings(
