@@ -298,6 +298,13 @@ def test_two_captures_in_a_competition_are_a_draw(engine):
     assert engine.returns(after) == [0.0, 0.0]
 
 
+@pytest.mark.parametrize(("row", "death"), [("A3 b20 a9 B3", [2, 1]), ("A3 b9 a20 B3", [1, 2])])
+def test_of_two_captured_in_a_competition_the_first_is_the_first_to_die(engine, row, death):
+    after, _ = engine.step(board(row, "competition"), go(0, 2, "right"), go(0, 1, "left"))
+    assert (after.status, after.death) == ([DEAD, DEAD], death)  # the smaller army went first
+    assert engine.ranking(after) == death[::-1]
+
+
 def test_of_two_captures_on_the_live_server_the_first_wins(engine):
     start = board("A3 b20 a9 B3 \n a3 . . b3", "generalsio")
     after, _ = engine.step(start, go(0, 2, "right"), go(0, 1, "left"))

@@ -179,8 +179,8 @@ def _play_chase(state, actions, targets):
     if captures == 0:
         return 0
     if captures == 2 and state.rules.mutual_capture_draws:
-        _bury(state, 0)
-        _bury(state, 1)
+        _bury(state, 1 - first)
+        _bury(state, first)
     else:
         _bury(state, 1 - captor)
         give_land(state, 1 - captor, captor, state.rules.capture_halves)
