@@ -28,6 +28,7 @@ from strategos.games.generals.record import (
     RULES_DTYPE,
     UP,
     ruleset,
+    view_dtype,
 )
 from strategos.games.generals.reference import Position
 
@@ -153,13 +154,16 @@ class Reference:
         return position
 
     def view(self, position: Position, player: int) -> np.record:
-        return reference.view(position, player)
+        dtype = view_dtype(len(position.army), len(position.team))
+        return reference.record_of(vars(reference.view(position, player)), dtype)
 
     def legal(self, position: Position, player: int) -> set[int]:
         return reference.legal(position, player)
 
     def remember(self, position: Position, view: np.record, memory: np.record) -> np.record:
-        return reference.remember(view, memory)
+        sight = reference.View(**reference.fields_of(view))
+        after = reference.remember(sight, reference.Memory(**reference.fields_of(memory)))
+        return reference.record_of(vars(after), memory.dtype)
 
     def returns(self, position: Position) -> list[float]:
         return reference.returns(position)

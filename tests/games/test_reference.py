@@ -6,17 +6,23 @@ every configuration by default; `STRATEGOS_TWIN_TICKS=100000` plays that many of
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import count
 
 import numpy as np
 import pytest
 from crowded import choose, crowded_board
 
+from strategos.engine.pool import available_cores
 from strategos.games.generals import reference
 from strategos.games.generals.game import Generals
 from strategos.games.generals.record import RULESETS, state_dtype
 
-TICKS = int(os.environ.get("STRATEGOS_TWIN_TICKS", "200"))
+FEW_TICKS = 200
+TICKS = int(os.environ.get("STRATEGOS_TWIN_TICKS", FEW_TICKS))
 
 TEAMS = {
     2: [(0, 1)],
@@ -59,7 +65,8 @@ class Twins:
         self.memories = np.zeros(players, game.memory_dtype)
         self.memories["tick"] = -1
         self.position = reference.from_state(state)
-        self.remembered = [memory.copy() for memory in self.memories[0]]
+        blank = reference.Memory(**reference.fields_of(self.memories[0, 0]))
+        self.remembered = [blank] * game.players
         self.legal: list[set[int]] = []
         self.compare("the start")
 
@@ -73,34 +80,35 @@ class Twins:
         self.masks[:] = 255
         game.legal(self.states, self.masks)
         game.remember(self.views, self.memories)
-        bits = np.unpackbits(self.masks[0], axis=-1, bitorder="little")
         self.legal = [reference.legal(position, player) for player in position.players]
-        for player in position.players:
+        for player, legal in enumerate(self.legal):
             who = f"{about}player {player}: "
-            view = reference.view(position, player)
-            assert self.views[0, player].tobytes() == view.tobytes(), who + explain(
-                self.views[0, player], view
-            )
-            mask = set(np.flatnonzero(bits[player]).tolist())
-            assert mask == self.legal[player], (
-                f"{who}only one side allows {sorted(mask ^ self.legal[player])}"
-            )
-            memory = reference.remember(view, self.remembered[player])
-            self.remembered[player] = memory
-            kernel = self.memories[0, player]
-            assert kernel.tobytes() == memory.tobytes(), who + explain(kernel, memory)
+            sight = reference.view(position, player)
+            self.remembered[player] = reference.remember(sight, self.remembered[player])
+            for kernel, plain in (
+                (self.views[0, player], sight),
+                (self.memories[0, player], self.remembered[player]),
+            ):
+                twin = reference.record_of(vars(plain), kernel.dtype)
+                assert kernel.tobytes() == twin.tobytes(), who + explain(kernel, twin)
+            differ = int.from_bytes(self.masks[0, player].tobytes(), "little")
+            differ ^= sum(1 << action for action in legal)
+            only_one = [action for action in range(differ.bit_length()) if differ >> action & 1]
+            assert not differ, f"{who}only one side allows {only_one}"
         returns = np.full((1, game.players), np.nan, np.float32)
         game.returns(self.states, returns)
         assert returns[0].tolist() == np.float32(reference.returns(position)).tolist(), about + "returns"
         assert game.ranking(self.states)[0].tolist() == reference.ranking(position), about + "ranking"
         assert bool(game.over(self.states)[0]) == bool(position.over), about + "over"
 
-    def step(self, actions: list[int]) -> None:
+    def step(self, actions: list[int]) -> int:
+        """How many of the actions both refused."""
         illegal = np.full((1, self.game.players), 9, np.uint8)
         self.game.step(self.states, np.array([actions], np.int32), illegal)
         flags = reference.step(self.position, actions)
         assert illegal[0].tolist() == flags, f"board {self.number}, {actions}: illegal flags"
         self.compare(str(actions))
+        return sum(flags)
 
     def leave(self, player: int) -> None:
         self.game.leave(self.states, 0, player)
@@ -108,33 +116,78 @@ class Twins:
         self.compare(f"player {player} left")
 
 
-@pytest.mark.parametrize(("rules", "teams"), CONFIGURATIONS, ids=str)
-def test_the_kernels_equal_the_reference(rules: str, teams: tuple[int, ...]) -> None:
-    rng = np.random.default_rng([len(teams), *teams, *rules.encode()])
-    side = 6 if len(teams) < 5 else 8
-    least = side if len(teams) == 16 else side - 1
-    game = Generals(side, side + 1, len(teams), ruleset=rules, teams=teams, min_height=least, min_width=least)
-    assert game.state_dtype == state_dtype(game.cells, game.players)
-    fresh = np.zeros(1, game.state_dtype)
-    ticks = number = 0
-    while ticks < TICKS:
-        number += 1
+def boards(rng: np.random.Generator, rules: str, teams: tuple[int, ...], long: bool) -> Iterator[Twins]:
+    """Boards to fight on without end: two in the middle of a war, then a fresh one of the game's own.
+
+    Small ones, where every rule is near; in the long run one in twelve is of up to 16x17 tiles.
+    """
+    players = len(teams)
+    side = 6 if players < 5 else 8
+    least = side if players == 16 else side - 1
+    games = [
+        Generals(height, height + 1, players, ruleset=rules, teams=teams, min_height=least, min_width=least)
+        for height in ((side, 16) if long else (side,))
+    ]
+    for game in games:
+        assert game.state_dtype == state_dtype(game.height * game.width, players)
+    for number in count(1):
+        game = games[long and number % 24 in (12, 13)]
         if number % 3 == 0:
+            fresh = np.zeros(1, game.state_dtype)
             game.reset(fresh, np.array([number]))
-            state = fresh[0]
+            yield Twins(game, fresh[0], number)
         else:
-            state = reference.to_state(crowded_board(rng, rules, teams, side, side + 1), game.state_dtype)
-        twins = Twins(game, state, number)
-        for _ in range(min(60, TICKS - ticks)):
-            position = twins.position
+            board = crowded_board(rng, rules, teams, game.height, game.width)
+            yield Twins(game, reference.to_state(board, game.state_dtype), number)
+
+
+def play(rules: str, teams: tuple[int, ...], ticks: int) -> str:
+    """Play that many ticks beside the twin, board after board; what there was to compare."""
+    rng = np.random.default_rng([len(teams), *teams, *rules.encode()])
+    happened = dict.fromkeys(("ticks", "boards", "ends", "deaths", "cities founded", "refused"), 0)
+    for twins in boards(rng, rules, teams, long=ticks > FEW_TICKS):
+        position = twins.position
+        happened["boards"] += 1
+        cities = len(position.disguise)
+        for _ in range(min(int(rng.geometric(1 / 60)), ticks - happened["ticks"])):
             actions = [
-                choose(rng, position, player, twins.legal[player], game.num_actions)
+                choose(rng, position, player, twins.legal[player], twins.game.num_actions)
                 for player in position.players
             ]
-            twins.step(actions)
-            ticks += 1
+            happened["refused"] += twins.step(actions)
+            happened["ticks"] += 1
             if position.over:
-                twins.step([0] * game.players)
+                twins.step([0] * twins.game.players)
                 break
             if rng.random() < 0.03:
-                twins.leave(int(rng.integers(game.players)))
+                twins.leave(int(rng.integers(twins.game.players)))
+        happened["ends"] += position.over
+        happened["deaths"] += position.num_dead
+        happened["cities founded"] += len(position.disguise) - cities
+        if happened["ticks"] == ticks:
+            break
+    return ", ".join(f"{number:,} {what}" for what, number in happened.items())
+
+
+@pytest.fixture(scope="module")
+def played(request: pytest.FixtureRequest) -> Iterator[Callable[[str, tuple[int, ...]], str]]:
+    """Plays a configuration. In the long run all that were asked for are under way, one to a core."""
+    if TICKS <= FEW_TICKS:
+        yield lambda rules, teams: play(rules, teams, TICKS)
+        return
+    chosen = [item.callspec.params for item in request.session.items if item.module is request.module]
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(available_cores(), mp_context=spawn) as pool:
+        games = {
+            (one["rules"], one["teams"]): pool.submit(play, one["rules"], one["teams"], TICKS)
+            for one in chosen
+        }
+        yield lambda rules, teams: games[rules, teams].result()
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize(("rules", "teams"), CONFIGURATIONS, ids=str)
+def test_the_kernels_equal_the_reference(
+    played: Callable[[str, tuple[int, ...]], str], rules: str, teams: tuple[int, ...]
+) -> None:
+    print("equal:", played(rules, teams))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from strategos.games.generals.record import (
@@ -15,97 +17,174 @@ from strategos.games.generals.record import (
     NEUTRAL,
     OBSTACLE,
     TREND_SPANS,
-    view_dtype,
 )
-from strategos.games.generals.reference.position import Position, army_total, land_total, same_team, square
+from strategos.games.generals.reference.position import (
+    Position,
+    army_totals,
+    land,
+    land_totals,
+    same_team,
+)
 
 
-def view(position: Position, player: int) -> np.record:
-    """What a player may know, one record of `view_dtype`."""
-    seen = {
-        tile
-        for cell in position.cells
-        if same_team(position, player, position.owner[cell])
-        for tile in square(position, cell)
-    }
-    sight = np.zeros(1, view_dtype(len(position.army), len(position.team)))[0]
-    sight["tick"] = position.tick
-    sight["height"], sight["width"] = position.height, position.width
-    sight["stride"], sight["me"] = position.stride, player
-    sight["army_total"] = [army_total(position, other) for other in position.players]
-    sight["land_total"] = [land_total(position, other) for other in position.players]
-    sight["army"] = [min(position.army[cell], ARMY_CAP) if cell in seen else 0 for cell in position.cells]
-    sight["owner"] = [position.owner[cell] if cell in seen else NEUTRAL for cell in position.cells]
-    sight["terrain"] = [
-        position.terrain[cell] if cell in seen else in_fog(position, player, cell) for cell in position.cells
-    ]
-    sight["alive"] = [position.status[other] == ALIVE for other in position.players]
-    sight["team"] = position.team
+@dataclass
+class View:
+    """What a player may know: the fields of `view_dtype`."""
+
+    tick: int
+    height: int
+    width: int
+    stride: int
+    me: int
+    army_total: list[int]
+    land_total: list[int]
+    army: list[int]
+    owner: list[int]
+    terrain: list[int]
+    alive: list[int]
+    team: list[int]
+
+
+@dataclass
+class Memory:
+    """What a player has seen so far: the fields of `memory_dtype`."""
+
+    tick: int
+    stride: int
+    me: int
+    land_trend: np.ndarray
+    army_trend: np.ndarray
+    seen: list[int]
+    activity: list[int]
+    army: list[int]
+    general: list[int]
+    owner: list[int]
+    terrain: list[int]
+
+
+# A view
+
+
+def view(position: Position, player: int) -> View:
+    """What the player may know now."""
+    sight = View(
+        tick=position.tick,
+        height=position.height,
+        width=position.width,
+        stride=position.stride,
+        me=player,
+        army_total=army_totals(position),
+        land_total=land_totals(position),
+        army=[0] * len(position.army),
+        owner=[NEUTRAL] * len(position.army),
+        terrain=in_fog(position, player),
+        alive=[int(status == ALIVE) for status in position.status],
+        team=position.team,
+    )
+    for tile in in_sight(position, player):
+        sight.army[tile] = min(position.army[tile], ARMY_CAP)
+        sight.owner[tile] = position.owner[tile]
+        sight.terrain[tile] = position.terrain[tile]
     return sight
 
 
-def in_fog(position: Position, player: int, cell: int) -> int:
-    """What an unseen tile looks like. Beyond the edge of the board there is no fog."""
-    row, column = divmod(cell, position.stride)
-    if row >= position.height or column >= position.width:
-        return MOUNTAIN
-    if position.terrain[cell] == CITY:
-        return FOG if player in position.disguise[cell] else OBSTACLE
-    return OBSTACLE if position.terrain[cell] == MOUNTAIN else FOG
+def in_sight(position: Position, player: int) -> set[int]:
+    """The tiles of the player's team and the eight around each."""
+    team = [mate for mate in position.players if same_team(position, player, mate)]
+    return {tile for mate in team for cell in land(position, mate) for tile in position.squares[cell]}
 
 
-def remember(sight: np.void, memory: np.void) -> np.record:
-    """The memory after one more view; the record passed in is left alone."""
-    after = np.array([memory], memory.dtype)[0]
-    tick, before = int(sight["tick"]), int(memory["tick"])
-    begins = tick == 0 or before < 0
-    if not begins and tick == before:
-        return after
-    if begins:
-        after = np.zeros(1, memory.dtype)[0]
-        after["seen"] = after["general"] = -1
-        after["owner"] = NEUTRAL
-        after["stride"], after["me"] = sight["stride"], sight["me"]
-        for total, trend in (("land_total", "land_trend"), ("army_total", "army_trend")):
-            after[trend] = np.repeat(sight[total].astype(np.float32)[:, None], len(TREND_SPANS), axis=1)
+def in_fog(position: Position, player: int) -> list[int]:
+    """What the tiles look like where the player sees none. Beyond the edge of the board there is no fog."""
+    looks = [OBSTACLE if terrain in (MOUNTAIN, CITY) else FOG for terrain in position.terrain]
+    for cell, unaware in position.disguise.items():
+        if player in unaware:
+            looks[cell] = FOG
+    for cell in position.beyond:
+        looks[cell] = MOUNTAIN
+    return looks
 
-    now = {field: sight[field].tolist() for field in ("terrain", "owner", "army")}
-    known = {field: after[field].tolist() for field in ("terrain", "owner", "army", "seen", "activity")}
-    general = after["general"].tolist()
-    for cell, terrain in enumerate(now["terrain"]):
-        activity = known["activity"][cell] << 1 & (1 << ACTIVITY_TICKS) - 1
+
+# A memory
+
+
+def remember(sight: View, memory: Memory) -> Memory:
+    """The memory after one more view; at tick 0, and where the last one was at tick -1, it begins anew."""
+    if sight.tick == memory.tick and sight.tick > 0:
+        return memory
+    if sight.tick == 0 or memory.tick < 0:
+        memory = nothing_yet(sight)
+    after = Memory(
+        tick=sight.tick,
+        stride=sight.stride,
+        me=sight.me,
+        land_trend=moving_averages(memory.land_trend, sight.land_total),
+        army_trend=moving_averages(memory.army_trend, sight.army_total),
+        seen=memory.seen.copy(),
+        activity=[past << 1 & (1 << ACTIVITY_TICKS) - 1 for past in memory.activity],
+        army=memory.army.copy(),
+        general=generals(sight, memory),
+        owner=memory.owner.copy(),
+        terrain=memory.terrain.copy(),
+    )
+    for cell, terrain in enumerate(sight.terrain):
         if terrain not in (FOG, OBSTACLE):
-            watched = not begins and known["seen"][cell] == before
-            owner, growth = known["owner"][cell], 0
-            if owner != NEUTRAL:
-                growth = (tick % 2 == 0 and terrain in (CITY, GENERAL)) + (tick % 50 == 0)
-            expected = min(known["army"][cell] + growth, ARMY_CAP)
-            if watched and (owner != now["owner"][cell] or now["army"][cell] != expected):
-                activity |= 1
-            for field in ("terrain", "owner", "army"):
-                known[field][cell] = now[field][cell]
-            known["seen"][cell] = tick
-        elif terrain == OBSTACLE and known["terrain"][cell] == FOG:
-            known["terrain"][cell] = OBSTACLE
-        known["activity"][cell] = activity
-        if terrain == GENERAL:
-            general[now["owner"][cell]] = cell
-    for player, home in enumerate(general):
-        if home == -1:
-            continue
-        shown = now["terrain"][home]
-        razed = shown not in (FOG, OBSTACLE) and (shown, now["owner"][home]) != (GENERAL, player)
-        if razed or not sight["alive"][player]:
-            general[player] = -1
-    for field, tiles in known.items():
-        after[field] = tiles
-    after["general"] = general
-
-    if not begins:
-        for total, trend in (("land_total", "land_trend"), ("army_total", "army_trend")):
-            for player, value in enumerate(sight[total]):
-                for k, span in enumerate(TREND_SPANS):
-                    old = float(after[trend][player, k])  # float64 here, rounded once when stored
-                    after[trend][player, k] = old + (int(value) - old) / span
-    after["tick"] = tick
+            after.activity[cell] |= disturbed(sight, memory, cell)
+            after.seen[cell] = sight.tick
+            after.army[cell] = sight.army[cell]
+            after.owner[cell] = sight.owner[cell]
+            after.terrain[cell] = terrain
+        elif memory.terrain[cell] == FOG:
+            after.terrain[cell] = terrain
     return after
+
+
+def nothing_yet(sight: View) -> Memory:
+    """The memory before the first view."""
+    cells, players = len(sight.terrain), len(sight.team)
+    return Memory(
+        tick=-1,
+        stride=sight.stride,
+        me=sight.me,
+        land_trend=np.array([[total] * len(TREND_SPANS) for total in sight.land_total], np.float32),
+        army_trend=np.array([[total] * len(TREND_SPANS) for total in sight.army_total], np.float32),
+        seen=[-1] * cells,
+        activity=[0] * cells,
+        army=[0] * cells,
+        general=[-1] * players,
+        owner=[NEUTRAL] * cells,
+        terrain=[FOG] * cells,
+    )
+
+
+def moving_averages(averages: np.ndarray, totals: list[int]) -> np.ndarray:
+    """Each average, [P, spans] float32, goes a part of the way to its player's total, in float64."""
+    before, now = np.array(averages, np.float64), np.array(totals, np.float64)
+    return (before + (now[:, None] - before) / TREND_SPANS).astype(np.float32)
+
+
+def disturbed(sight: View, memory: Memory, cell: int) -> bool:
+    """Whether a tile in sight was so a tick ago, too, and is not what growth has made of it."""
+    if not memory.seen[cell] == memory.tick >= 0:
+        return False
+    owner, growth = memory.owner[cell], 0
+    if owner != NEUTRAL:
+        structure = sight.terrain[cell] in (CITY, GENERAL)
+        growth = (sight.tick % 2 == 0 and structure) + (sight.tick % 50 == 0)
+    expected = min(memory.army[cell] + growth, ARMY_CAP)
+    return (sight.owner[cell], sight.army[cell]) != (owner, expected)
+
+
+def generals(sight: View, memory: Memory) -> list[int]:
+    """Where each general was last seen; -1 for one whose player is dead or whose tile shows another thing."""
+    homes = list(memory.general)
+    for cell, terrain in enumerate(sight.terrain):
+        if terrain == GENERAL:
+            homes[sight.owner[cell]] = cell
+    for player, home in enumerate(homes):
+        if home != -1:
+            shown = sight.terrain[home]
+            razed = shown not in (FOG, OBSTACLE) and (shown, sight.owner[home]) != (GENERAL, player)
+            if razed or not sight.alive[player]:
+                homes[player] = -1
+    return homes

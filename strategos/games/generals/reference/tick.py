@@ -6,7 +6,7 @@ Written from the rules, one paragraph a function. Everything happens in place on
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from strategos.games.generals.record import (
     ALIVE,
@@ -23,18 +23,18 @@ from strategos.games.generals.record import (
 )
 from strategos.games.generals.reference.position import (
     Position,
-    army_total,
+    army_totals,
     found_city,
     land,
-    land_total,
+    land_totals,
     lift_disguises,
-    neighbour,
     same_team,
 )
 
+CHEAPEST_BUILD = 35
 
-@dataclass(frozen=True)
-class Move:
+
+class Move(NamedTuple):
     """One player's intention: some of the stack on `source` to the tile beside it."""
 
     player: int
@@ -49,12 +49,32 @@ class Move:
 def build_cost(position: Position, player: int, cell: int) -> int:
     """35, and up to 14 more for each own structure nearby."""
     row, column = divmod(cell, position.stride)
-    cost = 35
+    cost = CHEAPEST_BUILD
     for structure in land(position, player):
         if position.terrain[structure] in (CITY, GENERAL):
             y, x = divmod(structure, position.stride)
             cost += max(0, 14 - 2 * (abs(y - row) + abs(x - column)))
     return cost
+
+
+def can_build(position: Position, player: int, cell: int) -> bool:
+    """Whether the player may build on this tile now: an own plain one that can pay."""
+    army = position.army[cell]
+    if position.owner[cell] != player or position.terrain[cell] != PLAIN or army < CHEAPEST_BUILD:
+        return False
+    return army >= build_cost(position, player, cell)
+
+
+def can_move(position: Position, player: int, source: int, target: int | None) -> bool:
+    """Whether the player may move from one tile to the one beside it (None beyond the edge) now."""
+    stack = position.army[source]
+    if target is None or position.owner[source] != player or position.terrain[target] == MOUNTAIN:
+        return False
+    if stack == 1:
+        # A lone army cannot leave, but it may lay claim to a teammate's tile.
+        holder = position.owner[target]
+        return holder != player and same_team(position, player, holder)
+    return stack > 1
 
 
 def is_legal(position: Position, player: int, action: int) -> bool:
@@ -64,41 +84,31 @@ def is_legal(position: Position, player: int, action: int) -> bool:
     if not 0 <= action < position.pass_action or position.status[player] != ALIVE:
         return False
     if action >= 8 * len(position.army):
-        cell = action - 8 * len(position.army)
-        if position.owner[cell] != player or position.terrain[cell] != PLAIN:
-            return False
-        return position.army[cell] >= build_cost(position, player, cell)
-    move = read_move(position, player, action)
-    return move is not None and sent(position, move) is not None
+        return can_build(position, player, action - 8 * len(position.army))
+    source, order = divmod(action, 8)
+    return can_move(position, player, source, position.neighbours[source][order // 2])
 
 
 def legal(position: Position, player: int) -> set[int]:
     """All legal action ids; pass is always among them."""
-    own = land(position, player)
-    choices = {cell * 8 + order for cell in own for order in range(8)}
-    if position.rules["builds"]:
-        choices |= {8 * len(position.army) + cell for cell in own}
-    return {action for action in choices if is_legal(position, player, action)} | {position.pass_action}
+    choices = {position.pass_action}
+    if position.status[player] != ALIVE:
+        return choices
+    for cell in land(position, player):
+        for direction, target in enumerate(position.neighbours[cell]):
+            if can_move(position, player, cell, target):
+                whole = cell * 8 + direction * 2
+                choices |= {whole, whole + 1}
+        if position.rules["builds"] and can_build(position, player, cell):
+            choices.add(8 * len(position.army) + cell)
+    return choices
 
 
 def read_move(position: Position, player: int, action: int) -> Move | None:
     """The move that an id `cell * 8 + direction * 2 + half` stands for; None if it leaves the board."""
     source, order = divmod(action, 8)
-    target = neighbour(position, source, order // 2)
+    target = position.neighbours[source][order // 2]
     return None if target is None else Move(player, source, target, half=order % 2 == 1)
-
-
-def sent(position: Position, move: Move) -> int | None:
-    """How many armies the move takes along at this moment; None if it is impossible."""
-    stack = position.army[move.source]
-    if position.owner[move.source] != move.player or position.terrain[move.target] == MOUNTAIN or stack < 1:
-        return None
-    marching = stack // 2 if move.half else stack - 1
-    holder = position.owner[move.target]
-    if stack == 1:
-        # A lone army cannot leave, but it may lay claim to a teammate's tile.
-        return 0 if holder != move.player and same_team(position, move.player, holder) else None
-    return marching
 
 
 # A tick
@@ -189,13 +199,14 @@ def next_move(position: Position, pending: list[Move]) -> Move:
 
 def execute(position: Position, move: Move) -> int | None:
     """Carry out a move if it is still possible; returns the player whose general it took."""
-    marching = sent(position, move)
-    if marching is None:
+    player, source, target, half = move
+    if not can_move(position, player, source, target):
         return None
-    target, player = move.target, move.player
+    stack = position.army[source]
+    marching = stack // 2 if half else stack - 1
     holder, defence = position.owner[target], position.army[target]
     at_general = position.terrain[target] == GENERAL
-    position.army[move.source] -= marching
+    position.army[source] -= marching
     if same_team(position, player, holder):
         position.army[target] += marching
         if not at_general:
@@ -302,9 +313,11 @@ def returns(position: Position) -> list[float]:
 def ranking(position: Position) -> list[int]:
     """[P] places from 1: the living by army, then land, then index; the dead, last to die first."""
 
+    armies, lands = army_totals(position), land_totals(position)
+
     def place(player: int) -> tuple[int, ...]:
         if position.status[player] == ALIVE:
-            return (0, -army_total(position, player), -land_total(position, player), player)
+            return (0, -armies[player], -lands[player], player)
         return (1, -position.death[player])
 
     ranked = sorted(position.players, key=place)
