@@ -1,4 +1,9 @@
-"""How strong a player is, from who beat whom: Elo, Bradley-Terry and payoff matrices.
+"""How strong a player is, from who beat whom, and who should meet next.
 
-Pure maths over NumPy and SciPy. Nothing here plays a game, reads a file or draws a random number.
+`rounds`, `schedules`, `swiss`: the tables of the next round. `payoff`, `boards`, `tables`: results, with
+intervals. `elo`, `bradley_terry`, `bootstrap`, `points`, `plackett_luce`: lists of ratings. `equilibria`,
+`intransitivity`: what a list cannot say. `sprt`: is one better than another?
+
+Pure maths over NumPy, SciPy, networkx and openskill. Nothing here plays a game or reads a file; random
+numbers come from a seed that the caller gives.
 """

@@ -60,9 +60,10 @@ def fit(
         solve(pairs.design, games + prior_draws, drawn + prior_draws / 2, start=likeliest[0])
     )
     low, high = np.quantile(others, [0.5 - confidence / 2, 0.5 + confidence / 2], axis=0)
+    strengths, low, high = (anchor_rating + SCALE * each for each in (strengths, low, high))
     table = [
-        Rating(name, *(anchor_rating + SCALE * float(each) for each in row), int(played), float(share))
-        for name, *row, played, share in zip(
+        Rating(name, float(rating), float(least), float(most), int(played), float(share))
+        for name, rating, least, most, played, share in zip(
             pairs.names, strengths, low, high, *pairs.played(games, points), strict=True
         )
     ]

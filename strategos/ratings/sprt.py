@@ -10,7 +10,8 @@ board with the seats changed, the same cards from every seat), whose results are
 Sources: A. Wald, Sequential Analysis (1947), chapter 3; X. Li, J. Liu and Z. Ying, Generalized sequential
 probability ratio test for separate families of hypotheses, Sequential Analysis 33 (2014), 539-563. The
 likelihood of a distribution with a given mean is the empirical likelihood: A. B. Owen, Biometrika 75
-(1988), 237-249.
+(1988), 237-249. From one look to the next the ratio overshoots its bounds; they are moved in by as much as
+it does on average: D. Siegmund, Sequential Analysis (1985), chapter 10.
 """
 
 from __future__ import annotations
@@ -27,7 +28,14 @@ PAIR_SCORES = np.linspace(0.0, 1.0, 5)
 """Shares of the points of a pair of games, from two losses to two wins."""
 _UNSEEN = 1e-3
 """Counts of results that never came are taken as this, so that no hypothesis is impossible."""
-_HALVINGS = 60
+_HALVINGS = 48
+_OVERSHOOT = 0.583
+"""How far a normal walk overshoots a bound on average, in standard deviations of a step."""
+_LEAST_BOUND = 0.4
+"""No bound is moved in to less than this share of itself."""
+_FITTED = 4
+"""Shares of five results that add up to 1: so many observations go into fitting them and are no evidence.
+Without this a short test errs up to 1.5 points more often than declared."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,7 @@ class Verdict:
     status: str
     """`accept`: better. `reject`: no better, or not known to be when the test ran out. `continue`: go on."""
     llr: float
-    """Log of the likelihood ratio of better to null."""
+    """Log of the likelihood ratio of better to null, less the part that fitting them to the data explains."""
     lower: float
     """The null hypothesis is believed at or below this."""
     upper: float
@@ -58,15 +66,21 @@ class SequentialTest:
     that is truly at `null` is accepted with a chance of about `alpha`, one that is truly at `better` is
     rejected with a chance of about `beta` plus that of running out. After `maximum` observations
     without a decision the challenger is rejected, which keeps `alpha` as it is.
+
+    Simulated, both chances are within one point of 5 % where `minimum` observations do not decide by
+    themselves; where the hypotheses lie further apart than that, the test errs less often than declared.
+    Points of deals that are now and then many times the usual want a `minimum` that sees some of those.
     """
 
     null: float
     better: float
     alpha: float = 0.05
     beta: float = 0.05
-    minimum: int = 16
+    minimum: int = 32
     """No decision on fewer: the spread of a handful of results is not known."""
     maximum: int = 2000
+    look: int = 1
+    """Observations between two looks. Looking more seldom than said here makes the test slower, and safer."""
 
     def __post_init__(self) -> None:
         if not self.better > self.null:
@@ -75,6 +89,8 @@ class SequentialTest:
             raise ValueError(f"alpha and beta lie between 0 and 0.5, not {self.alpha} and {self.beta}")
         if not 2 <= self.minimum <= self.maximum:
             raise ValueError(f"minimum ({self.minimum}) is at least 2 and at most maximum ({self.maximum})")
+        if self.look < 1:
+            raise ValueError(f"look ({self.look}) is at least 1 observation")
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -90,28 +106,51 @@ class SequentialTest:
         if counts.shape != (5,) or counts.min() < 0 or counts.sum() != np.round(counts).sum():
             raise ValueError(f"five counts of pairs are needed, not {counts.tolist()}")
         total = int(counts.sum())
-        llr = float(pairs_llr(counts[None], self.null, self.better)[0]) if total else 0.0
-        return self._verdict(llr, total, float(counts @ PAIR_SCORES / total) if total else math.nan)
+        if not total:
+            return self._verdict(0.0, 0, math.nan, math.inf)
+        llr = float(pairs_llr(counts[None], self.null, self.better)[0])
+        step = float(pairs_step(counts[None], self.null, self.better)[0])
+        return self._verdict(llr, total, float(counts @ PAIR_SCORES / total), step)
 
     def of_deals(self, points: np.ndarray) -> Verdict:
         """Judge deals by the challenger's mean `points` [N] of each, over all the seats it had."""
         points = np.asarray(points, np.float64).reshape(-1)
         if not len(points):
-            return self._verdict(0.0, 0, math.nan)
-        mean = float(points.mean())
-        llr = float(deals_llr(len(points), mean, float(points.var()), self.null, self.better))
-        return self._verdict(llr, len(points), mean)
+            return self._verdict(0.0, 0, math.nan, math.inf)
+        one = np.ones((1, len(points)))
+        llr = float(deals_llr(points, one, self.null, self.better)[0])
+        step = float(deals_step(points, one, self.null, self.better)[0])
+        return self._verdict(llr, len(points), float(points.mean()), step)
 
-    def _verdict(self, llr: float, count: int, mean: float) -> Verdict:
+    def decide_pairs(self, counts: np.ndarray) -> np.ndarray:
+        """Many tests at once: int [T], 1 better, -1 not, 0 go on, for `counts` [T, 5] of equal sums."""
+        llr, step = (each(counts, self.null, self.better) for each in (pairs_llr, pairs_step))
+        return self._decide(llr, int(np.sum(counts[0])), step)[0]
+
+    def decide_deals(self, values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """The same for deals that brought `values` [K] points `counts` [T, K] times."""
+        llr, step = (each(values, counts, self.null, self.better) for each in (deals_llr, deals_step))
+        return self._decide(llr, int(np.sum(counts[0])), step)[0]
+
+    def _decide(
+        self, llr: np.ndarray, count: int, step: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Decisions, evidence, lower and upper bounds, `[T]` each."""
+        evidence = llr * max(count - _FITTED, 0) / max(count, 1)
+        overshoot = _OVERSHOOT * math.sqrt(self.look) * step
         lower, upper = self.bounds
-        status, exhausted = CONTINUE, False
-        if count >= self.minimum and llr >= upper:
-            status = ACCEPT
-        elif count >= self.minimum and llr <= lower:
-            status = REJECT
-        elif count >= self.maximum:
-            status, exhausted = REJECT, True
-        return Verdict(status, llr, lower, upper, count, mean, exhausted)
+        low = lower + np.minimum(overshoot, (_LEAST_BOUND - 1) * lower)
+        high = upper - np.minimum(overshoot, (1 - _LEAST_BOUND) * upper)
+        if count < self.minimum:
+            return np.zeros(len(llr), int), evidence, low, high
+        return (evidence >= high).astype(int) - (evidence <= low), evidence, low, high
+
+    def _verdict(self, llr: float, count: int, mean: float, step: float) -> Verdict:
+        answers = self._decide(np.array([llr]), count, np.array([step]))
+        decision, evidence, lower, upper = (each.item() for each in answers)
+        status = (CONTINUE, ACCEPT, REJECT)[decision]
+        exhausted = status == CONTINUE and count >= self.maximum
+        return Verdict(REJECT if exhausted else status, evidence, lower, upper, count, mean, exhausted)
 
 
 def pair_counts(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -123,47 +162,74 @@ def pair_counts(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def pairs_llr(counts: np.ndarray, null: float, better: float) -> np.ndarray:
-    """Log likelihood ratios [T] of `better` to `null` (Elo) for `counts` [T, 5] of many tests at once.
-
-    Under each hypothesis the five results have the likeliest distribution with the mean score that the Elo
-    difference gives: p_i = share_i / (1 + t (score_i - mean)), t such that the mean is right.
-    """
+    """Log likelihood ratios [T] of `better` to `null` (Elo) for `counts` [T, 5] of many tests at once."""
     counts = np.where(np.asarray(counts, np.float64) > 0, counts, _UNSEEN)
-    total = counts.sum(1)
+    values = np.broadcast_to(PAIR_SCORES, counts.shape)
+    return _llr(values, counts, expected_score(null, 0.0), expected_score(better, 0.0))
+
+
+def pairs_step(counts: np.ndarray, null: float, better: float) -> np.ndarray:
+    """Standard deviations [T] of what one more pair adds to the log likelihood ratio.
+
+    One pair of two games without draws is added to the `counts` [T, 5]: a spread of 0 is never known.
+    """
+    away = expected_score(better, 0.0) - expected_score(null, 0.0)
+    return away / np.sqrt(_variance(PAIR_SCORES, counts, 1 / 8))
+
+
+def deals_llr(values: np.ndarray, counts: np.ndarray, null: float, better: float) -> np.ndarray:
+    """Log likelihood ratios [T] of `better` to `null` for `values` [K] that came `counts` [T, K] times.
+
+    No shape of the distribution is assumed: a normal one errs three times as often where points are skewed. A
+    trace of weight lies beyond everything seen, so that every hypothesis is possible.
+    """
+    counts = np.asarray(counts, np.float64)
+    values = np.broadcast_to(values, counts.shape)
+    low = np.where(counts > 0, values, np.inf).min(axis=1, keepdims=True)
+    high = np.where(counts > 0, values, -np.inf).max(axis=1, keepdims=True)
+    beyond = high - low + better - null
+    values = np.concatenate(
+        [values, np.minimum(low, null) - beyond, np.maximum(high, better) + beyond], axis=1
+    )
+    counts = np.concatenate([counts, np.full((len(counts), 2), _UNSEEN)], axis=1)
+    return _llr(values, counts, null, better)
+
+
+def deals_step(values: np.ndarray, counts: np.ndarray, null: float, better: float) -> np.ndarray:
+    """Standard deviations [T] of what one more deal adds; `inf` where all deals brought the same."""
+    with np.errstate(divide="ignore"):
+        return (better - null) / np.sqrt(_variance(values, counts))
+
+
+def _llr(values: np.ndarray, counts: np.ndarray, null: float, better: float) -> np.ndarray:
+    """Log likelihood ratios [T] of the mean `better` to `null` for `values` that came `counts` times [T, K].
+
+    Under each hypothesis the values have the likeliest distribution with its mean:
+    p_i = share_i / (1 + t (value_i - mean)), t such that the mean is right.
+    """
+    total = counts.sum(axis=1)
     shares = counts / total[:, None]
     weights = []
-    for elo in (null, better):
-        away = PAIR_SCORES - expected_score(elo, 0.0)
-        tilt = _tilt(shares, away)
-        weights.append(np.log1p(tilt[:, None] * away))
-    return total * (shares * (weights[0] - weights[1])).sum(1)
+    for mean in (null, better):
+        away = values - mean
+        weights.append(np.log1p(_tilt(shares, away)[:, None] * away))
+    return total * (shares * (weights[0] - weights[1])).sum(axis=1)
 
 
 def _tilt(shares: np.ndarray, away: np.ndarray) -> np.ndarray:
     """t [T] with sum_i shares_i away_i / (1 + t away_i) = 0, by bisection: the sum falls as t grows."""
-    low = np.full(len(shares), -1 / away.max())
-    high = np.full(len(shares), -1 / away.min())
+    low, high = -1 / away.max(axis=1), -1 / away.min(axis=1)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         with np.errstate(divide="ignore", invalid="ignore"):
-            positive = (shares * away / (1 + middle[:, None] * away)).sum(1) > 0
+            positive = (shares * away / (1 + middle[:, None] * away)).sum(axis=1) > 0
         low, high = np.where(positive, middle, low), np.where(positive, high, middle)
     return (low + high) / 2
 
 
-def deals_llr(
-    count: np.ndarray | int,
-    mean: np.ndarray | float,
-    variance: np.ndarray | float,
-    null: float,
-    better: float,
-) -> np.ndarray:
-    """Log likelihood ratio of `better` to `null` for normal results of unknown spread; element by element.
-
-    `variance` is the mean squared deviation from `mean`. Each hypothesis has its own likeliest spread, so
-    this is a sequential t-test. Results without any spread decide at once for the nearer hypothesis.
-    """
-    tiny = np.finfo(np.float64).tiny
-    of_null = np.maximum(variance + np.square(mean - null), tiny)
-    of_better = np.maximum(variance + np.square(mean - better), tiny)
-    return 0.5 * np.asarray(count) * (np.log(of_null) - np.log(of_better))
+def _variance(values: np.ndarray, counts: np.ndarray, one_more: float | None = None) -> np.ndarray:
+    """Mean squared deviations [T] of `values` [K] that came `counts` [T, K] times, with one more if given."""
+    counts = np.asarray(counts, np.float64)
+    total = counts.sum(axis=1)
+    squares = (counts * np.square(values - (counts @ values / total)[:, None])).sum(axis=1)
+    return squares / total if one_more is None else (squares + one_more) / (total + 1)
