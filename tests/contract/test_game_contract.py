@@ -14,8 +14,8 @@ OPTIONS: dict[str, list[dict]] = {
         {"height": 8, "width": 8, "min_height": 6},
         {"height": 8, "width": 8, "ruleset": "duel"},
         {"height": 8, "width": 8, "ruleset": "competition"},
-        {"height": 9, "width": 8, "ruleset": "classic", "players": 3},
-        {"height": 9, "width": 8, "players": 4, "teams": (0, 1, 0, 1)},
+        {"height": 6, "width": 7, "ruleset": "classic", "players": 3},
+        {"height": 6, "width": 7, "players": 4, "teams": (0, 1, 0, 1)},
     ],
     "blob": [
         {"players": 4, "cards": 5},

@@ -28,7 +28,7 @@ needs_browser = pytest.mark.skipif(BROWSER is None, reason="no chromium on this 
 
 @pytest.fixture(scope="module")
 def game():
-    return make_game("generals", height=9, width=8, players=3)
+    return make_game("generals", height=6, width=7, players=3)
 
 
 @pytest.fixture(scope="module")
@@ -86,12 +86,12 @@ def test_deaths_are_those_of_the_game(record, data):
 
 
 def test_a_smaller_board_of_a_padded_batch_is_cropped():
-    game = make_game("generals", height=12, width=12, min_height=6, min_width=5)
+    game = make_game("generals", height=10, width=10, min_height=6, min_width=5)
     states = np.zeros(40, game.state_dtype)
     game.reset(states, np.arange(40, dtype=np.int64))
     state = states[np.argmin(states["height"].astype(int) * states["width"])]
     data = player_data([state], names=["a", "b"], title="small")
-    assert (data["height"], data["width"]) == (state["height"], state["width"]) != (12, 12)
+    assert (data["height"], data["width"]) == (state["height"], state["width"]) != (10, 10)
     assert len(data["code"]) == data["height"] * data["width"]
     assert sum(value >> 5 == 4 for value in data["code"]) == 2
 
@@ -190,8 +190,8 @@ class Builder:
 
 @needs_browser
 def test_a_built_city_is_fog_until_it_is_seen(tmp_path):
-    game = make_game("generals", height=9, width=9, ruleset="competition")
-    match = play_match(game, [Builder(), Builder()], num_games=4, seed=1, tick_limit=300, record=True)
+    game = make_game("generals", height=8, width=8, ruleset="competition")
+    match = play_match(game, [Builder(), Builder()], num_games=4, seed=4, tick_limit=300, record=True)
     record = max(match_records(game, match), key=lambda each: each.ticks)
     assert any(states[0]["disguises"] for states in replay(record)), "nobody built out of sight"
     assert_the_fog_is_the_engines(game, record, tmp_path)

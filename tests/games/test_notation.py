@@ -137,7 +137,7 @@ def test_every_state_of_a_game_survives_the_round_trip(picture, rules, seed):
 
 
 def test_padded_boards_from_the_engine_survive_the_round_trip():
-    game = Generals(8, 8, 3, min_height=5, min_width=6)
+    game = Generals(6, 7, 3, min_height=5, min_width=5)
     states = np.zeros(6, game.state_dtype)
     actions, illegal = np.zeros((6, 3), np.int32), np.zeros((6, 3), np.uint8)
     game.reset(states, np.arange(6))
