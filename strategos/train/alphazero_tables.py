@@ -32,6 +32,8 @@ class SelfPlayConfig:
     """Worlds of those searches."""
     bootstrap_simulations: int = 64
     """Simulations in each of their worlds."""
+    playouts: int = 0
+    """Afterwards half of a leaf's value is the mean of so many random playouts; 0 asks the network only."""
 
     def __post_init__(self) -> None:
         for name in ("workers", "rounds", "bootstrap_worlds", "bootstrap_simulations"):
@@ -43,8 +45,8 @@ class SelfPlayConfig:
             )
         if min(self.temperature, self.last_temperature) < 0:
             raise ValueError("self_play.temperature and last_temperature must be 0 or more")
-        if min(self.temperature_ticks, self.bootstrap) < 0:
-            raise ValueError("self_play.temperature_ticks and bootstrap must be 0 or more")
+        if min(self.temperature_ticks, self.bootstrap, self.playouts) < 0:
+            raise ValueError("self_play.temperature_ticks, bootstrap and playouts must be 0 or more")
 
 
 @dataclass(frozen=True)

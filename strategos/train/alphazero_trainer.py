@@ -31,6 +31,7 @@ from strategos.memory.statistics import RingStatistics, ring_statistics
 from strategos.memory.symmetry import augment, make_symmetry
 from strategos.play.agents import WEIGHTS_FILE, load_policy
 from strategos.play.evaluators.generals import ScriptedEvaluator
+from strategos.play.evaluators.mixed import MixedEvaluator
 from strategos.play.evaluators.network import NetworkEvaluator
 from strategos.play.evaluators.rollouts import RolloutEvaluator
 from strategos.play.exploitability import agent_exploitability
@@ -141,16 +142,19 @@ class AlphaZeroTrainer:
 
     def searcher(self, table: Deals, *, rollouts: bool) -> Searcher:
         """A search for self-play at a table, for one thread."""
-        config = self.config
+        config, playouts = self.config, self.config.self_play.playouts
+        endless = table.game.spec.simultaneous  # armies that move at random come to no end
+        if playouts and endless:
+            raise ValueError(f"self_play.playouts must be 0 in {table.game.spec.name}, where none would end")
         if not rollouts:
-            evaluator = NetworkEvaluator(table.game, self.champions.network, self.encode)
-            return Searcher(table.game, config.search, evaluator)
+            network = NetworkEvaluator(table.game, self.champions.network, self.encode)
+            judge = MixedEvaluator(network, RolloutEvaluator(playouts)) if playouts else network
+            return Searcher(table.game, config.search, judge)
         search = replace(
             config.search,
             worlds=config.self_play.bootstrap_worlds,
             simulations=config.self_play.bootstrap_simulations,
         )
-        endless = table.game.spec.simultaneous  # armies that move at random come to no end
         return Searcher(table.game, search, ScriptedEvaluator() if endless else RolloutEvaluator())
 
     def warm_up(self) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from strategos.train.config import ConfigError, load_config, to_toml
 from strategos.train.deals import make_deals
+from strategos.train.trainers import make_trainer
 
 
 @pytest.mark.parametrize(
@@ -15,6 +16,7 @@ from strategos.train.deals import make_deals
         ("algorithm=ppo", r"set algorithm = \"alphazero\" for blob"),
         ("self_play.gmes=3", r"unknown key 'self_play.gmes'; did you mean 'games'"),
         ("self_play.games=1", r"at least self_play.workers"),
+        ("self_play.playouts=-1", r"0 or more"),
         ("self_play.rounds=0", r"self_play.rounds must be at least 1"),
         ("self_play.last_temperature=-1.0", r"0 or more"),
         ("memory.sampling=prioritised", r"uniform or prioritized"),
@@ -34,6 +36,12 @@ from strategos.train.deals import make_deals
 def test_mistakes_are_named(override, message):
     with pytest.raises(ConfigError, match=message):
         load_config("blob-quick", [override])
+
+
+def test_playouts_without_an_end_are_refused():
+    config = load_config("generals-alphazero", ["self_play.playouts=4"])
+    with pytest.raises(ConfigError, match=r"self_play.playouts must be 0 in generals"):
+        make_trainer(config)
 
 
 def test_an_impossible_deal_is_named():
