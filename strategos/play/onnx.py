@@ -12,6 +12,8 @@ import contextlib
 import json
 import logging
 import os
+import shutil
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -88,14 +90,16 @@ class OnnxNetwork(nn.Module):
         # Idle threads must not spin: others play on the same cores.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            # From bytes: a file's weights cannot be read from elsewhere on the disk.
-            self._session = onnxruntime.InferenceSession(
-                path.read_bytes(), options, providers=["CPUExecutionProvider"]
-            )
+            # In a folder of its own: weights may lie beside a file, and there they would be read.
+            with tempfile.TemporaryDirectory() as folder:
+                alone = shutil.copyfile(path, Path(folder) / path.name)
+                self._session = onnxruntime.InferenceSession(
+                    alone, options, providers=["CPUExecutionProvider"]
+                )
             self.about: dict[str, Any] = _read_metadata(self._session)
         except OSError as error:
             raise PolicyError(
-                f"{path} cannot be read: {error.strerror}; strategos export RUN writes one"
+                f"{path} cannot be read: {error.strerror or error}; strategos export RUN writes one"
             ) from None
         except Exception as error:  # onnxruntime has a dozen classes of errors and no common one
             reason = str(error).strip().splitlines() or [type(error).__name__]

@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper
@@ -152,18 +151,25 @@ def test_the_command_writes_a_file_that_plays(tmp_path, monkeypatch, capsys):
         assert told in said and said.count("\n") == 1
 
 
-def model(path: Path, about: str | None = None, *, columns: int = 13, **change) -> Path:
+def weights(columns: int = 13, **elsewhere: str) -> TensorProto:
+    """Ones [columns, 1], inside of the file or, with a `location`, in another."""
+    if not elsewhere:
+        return helper.make_tensor("weights", TensorProto.FLOAT, [columns, 1], [1.0] * columns)
+    ones = TensorProto(name="weights", data_type=TensorProto.FLOAT, dims=[columns, 1])
+    ones.data_location = TensorProto.EXTERNAL
+    for key, value in (*elsewhere.items(), ("length", str(4 * columns))):
+        ones.external_data.add(key=key, value=value)
+    return ones
+
+
+def model(path: Path, about: str | None, *, columns: int = 13, domain: str = "", location: str = "") -> Path:
     """An ONNX file by hand: the sum of the observation as logits and values."""
     given = helper.make_tensor_value_info("observation", TensorProto.FLOAT, ["rows", columns])
-    taken = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", 1]) for name in ("logits", "values")
-    ]
-    nodes = [
-        helper.make_node("ReduceSum", ["observation", "axis"], [name], domain=change.get("domain", ""))
-        for name in ("logits", "values")
-    ]
-    axis = change.get("axis", helper.make_tensor("axis", TensorProto.INT64, [1], [1]))
-    graph = helper.make_graph(nodes, "sum", [given], taken, [axis])
+    names = ("logits", "values")
+    taken = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", 1]) for name in names]
+    nodes = [helper.make_node("MatMul", ["observation", "weights"], [name], domain=domain) for name in names]
+    ones = weights(columns, location=location) if location else weights(columns)
+    graph = helper.make_graph(nodes, "sum", [given], taken, [ones])
     domains = [helper.make_opsetid("", 18), helper.make_opsetid("somebody", 1)]
     made = helper.make_model(graph, opset_imports=domains, ir_version=10)
     if about is not None:
@@ -177,14 +183,6 @@ def about(**change) -> str:
     return json.dumps({"format": 1, "name": "sum", "symmetric": False, "network": network} | change)
 
 
-def elsewhere() -> onnx.TensorProto:
-    """A tensor whose numbers lie in a file outside of the model's folder."""
-    axis = TensorProto(name="axis", data_type=TensorProto.INT64, dims=[1], data_location=TensorProto.EXTERNAL)
-    for key, value in (("location", "../secret.bin"), ("offset", "0"), ("length", "8")):
-        axis.external_data.add(key=key, value=value)
-    return axis
-
-
 WRONG = {
     "no metadata": ({"about": None}, "no metadata"),
     "metadata that is no JSON": ({"about": "{"}, "Expecting"),
@@ -196,23 +194,24 @@ WRONG = {
     "cards from all sides": ({"about": about(symmetric=True)}, "on a grid"),
     "another input": ({"about": about(), "columns": 12}, "12"),
     "an operator of others": ({"about": about(), "domain": "somebody"}, "somebody"),
-    "weights from elsewhere": ({"about": about(), "axis": elsewhere()}, "is no agent"),
+    "weights beside the file": ({"about": about(), "location": "ones.bin"}, "does not exist"),
+    "weights in another folder": ({"about": about(), "location": "../ones.bin"}, "escapes"),
+    "weights from anywhere": ({"about": about(), "location": "/etc/hostname"}, "Absolute"),
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_file_gets_one_clear_line(case, tmp_path, monkeypatch):
-    (tmp_path / "secret.bin").write_bytes(np.array([1], np.int64).tobytes())
     (tmp_path / "models").mkdir()
     monkeypatch.chdir(tmp_path / "models")
+    for place in (Path("ones.bin"), Path("../ones.bin")):
+        place.write_bytes(np.ones(13, np.float32).tobytes())
     assert load_policy(model(Path("good.onnx"), about())).name == "sum"
     made, told = WRONG[case]
     path = model(Path("agent.onnx"), **made)
     with pytest.raises(PolicyError, match=told) as error:
         load_policy(path)
-    assert (
-        "agent.onnx" in str(error.value) and "\n" not in str(error.value) and "secret" not in str(error.value)
-    )
+    assert "agent.onnx is no agent" in str(error.value) and "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", bytes(range(256)) * 50])

@@ -16,7 +16,7 @@ from strategos.games.kuhn.game import Kuhn
 from strategos.games.spec import LEAVE
 from strategos.play import record as records
 from strategos.play.agents import PolicyError, game_of, load_policy
-from strategos.play.bots import RandomBot
+from strategos.play.bots import ExpanderBot, RandomBot
 from strategos.play.match import play_match
 from strategos.play.policy import Conduct
 from strategos.play.program import Limits, Program, ProgramSession
@@ -358,7 +358,7 @@ class Quitter:
             conduct = self.conducts.setdefault(game, Conduct())
             if view["tick"] >= self.tick:
                 conduct.forfeit = "enough"
-        return np.full(len(games), 64 * 8, np.int32)
+        return np.full(len(games), 8 * views.dtype["owner"].shape[0], np.int32)
 
     def conduct(self, game):
         return self.conducts.get(game, Conduct())
@@ -390,6 +390,18 @@ def test_two_who_forfeit_at_once_share_a_pair_of_boards():
     match = play_match(GAME, [Quitter(2), Quitter(2)], num_games=8, seed=1, tick_limit=40)
     assert match.wins.tolist() == match.losses.tolist() == [4, 4]
     assert match.forfeits.tolist() == [8, 8]
+
+
+def test_the_others_go_on_when_one_of_four_forfeits():
+    game = Generals(10, 10, 4, teams=(0, 1, 0, 1))
+    policies = [Quitter(3), ExpanderBot(), RandomBot(), RandomBot()]
+    match = play_match(game, policies, num_games=4, seed=1, tick_limit=30, record=True)
+    assert match.forfeits.tolist() == [4, 0, 0, 0] and match.draws.tolist() == [4, 4, 4, 4]
+    assert match.illegal.sum() == 0
+    for played, record in zip(match.games, records.match_records(game, match), strict=True):
+        assert np.argwhere(record.actions == LEAVE).tolist() == [[3, played.seats.index(0)]]
+        assert record.ticks == 30
+        records.verify(record)
 
 
 def test_no_policy_can_leave_by_an_action():
