@@ -11,14 +11,13 @@ from scipy.optimize import minimize
 from scipy.stats import binom, ttest_1samp
 
 from strategos.ratings.elo import difference_of, expected_score
+from strategos.ratings.empirical_likelihood import PAIR_SCORES, pairs_llr
 from strategos.ratings.sprt import (
     ACCEPT,
     CONTINUE,
-    PAIR_SCORES,
     REJECT,
     SequentialTest,
     pair_counts,
-    pairs_llr,
 )
 
 TESTS = 10_000
