@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import msgspec
 import numpy as np
-from numba import njit
 
 from strategos.engine.pool import Pool
+from strategos.games.compiled import kernel
 from strategos.games.rng import derive
 from strategos.games.spec import Game
 
@@ -328,7 +328,7 @@ def _options_text(game: Game) -> str:
     return json.dumps(game.options, sort_keys=True)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _account(over, tick_limit, lengths, ended, terminated, truncated, returns):
     """Count the step, mark the games that it ended, clear `returns`; how many it ended."""
     num_ended = 0

@@ -7,8 +7,8 @@ cost little beside a small network. Floats are written here, nowhere else in the
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from strategos.games.compiled import kernel
 from strategos.games.generals.record import ACTIVITY_TICKS, CITY, FOG, MOUNTAIN, OBSTACLE
 
 STEPS_CAP = 24
@@ -18,7 +18,7 @@ _LOG_ARMY = (np.log2(1.0 + np.arange(1024)) / 10.0).astype(np.float32)
 _BITS = np.array([bin(byte).count("1") for byte in range(1 << 10)], dtype=np.int64)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _walk(steps, blocked, queue, stride):
     """Breadth-first steps from the tiles where `steps` is 0, which end the walk at `STEPS_CAP`."""
     cells = steps.shape[0]
@@ -50,13 +50,13 @@ def _walk(steps, blocked, queue, stride):
                 tail += 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _trend(now, average):
     total = now + average
     return now / total if total > 0 else 0.5
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _write_scalars(view, memory, plane):
     """Fill the constants of one observation into `plane`, the 32 values of one tile."""
     me, team = view.me, view.team
@@ -83,7 +83,7 @@ def _write_scalars(view, memory, plane):
     plane[31] = _trend(enemy_land, land_trend_64)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _write_one(view, mask, memory, out, steps, blocked, queue, scalars):
     me, team, stride, tick = view.me, view.team, view.stride, view.tick
     height, width = view.height, view.width
@@ -158,7 +158,7 @@ def _write_one(view, mask, memory, out, steps, blocked, queue, scalars):
             out[cell, 21] = to_own_general[cell] / STEPS_CAP
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _write_all(views, masks, memories, out, steps, blocked, queue, scalars):
     for index in range(views.shape[0]):
         _write_one(views[index], masks[index], memories[index], out[index], steps, blocked, queue, scalars)

@@ -10,12 +10,12 @@ integer hashes of low bias.
 
 from __future__ import annotations
 
-from numba import njit
+from strategos.games.compiled import kernel
 
 _WORD = 0xFFFFFFFF
 
 
-@njit(cache=True)
+@kernel
 def mix(word: int) -> int:
     """Hash 32 bits to 32 bits, a bijection."""
     word &= _WORD
@@ -27,7 +27,7 @@ def mix(word: int) -> int:
     return word
 
 
-@njit(cache=True)
+@kernel
 def draw(key: int, counter: int) -> int:
     """Draw number `counter` of the stream `key` (any int64), uniform in [0, 2**32)."""
     low = mix(key ^ (counter * 0x9E3779B9 & _WORD))
@@ -35,13 +35,13 @@ def draw(key: int, counter: int) -> int:
     return mix(low ^ mix(high + low))
 
 
-@njit(cache=True)
+@kernel
 def below(key: int, counter: int, bound: int) -> int:
     """Draw number `counter`, uniform in [0, bound); the bias is under bound / 2**32."""
     return (draw(key, counter) * bound) >> 32
 
 
-@njit(cache=True)
+@kernel
 def derive(key: int, index: int) -> int:
     """The key of child stream `index`: games of a batch, episodes of a game."""
     return draw(key, 2 * index) | (draw(key ^ 0x5851F42D, 2 * index + 1) >> 1) << 32

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from strategos.games.bits import count_bits
+from strategos.games.compiled import inlined, kernel
 from strategos.games.generals.record import ALIVE
 from strategos.games.generals.rules import is_legal, step
 from strategos.games.rng import below
@@ -13,7 +13,7 @@ from strategos.games.rng import below
 _MISSES = 32
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _stack(bitmap, before, index):
     """The tile of stack number `index` of a bitmap; `before[i]` bits are set before word `i`."""
     place = 0
@@ -31,7 +31,7 @@ def _stack(bitmap, before, index):
     return cell
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _has_mates(state, player):
     for other in range(state.team.shape[0]):
         if other != player and state.team[other] == state.team[player]:
@@ -39,7 +39,7 @@ def _has_mates(state, player):
     return False
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _nth_legal(state, player, num_actions):
     """An exact uniform draw by counting every legal action but pass; the slow path."""
     legal = 0
@@ -57,7 +57,7 @@ def _nth_legal(state, player, num_actions):
     return num_actions - 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def random_action(state, player, num_actions, before):
     """Draw one action uniformly from the player's legal ones; pass only when there is no other.
 
@@ -85,7 +85,7 @@ def random_action(state, player, num_actions, before):
     return _nth_legal(state, player, num_actions)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def random_actions(states, num_actions, actions, before):
     """Fill `actions` [B, P] int32 with random legal actions for a slice of games."""
     for game in range(states.shape[0]):
@@ -93,7 +93,7 @@ def random_actions(states, num_actions, actions, before):
             actions[game, player] = random_action(states[game], player, num_actions, before)
 
 
-@njit(nogil=True, cache=True)
+@inlined
 def _play_tick(state, num_actions, actions, illegal, before, work):
     """One tick of one game: `actions` and `illegal` [P] are written, then played."""
     for player in range(actions.shape[0]):
@@ -102,14 +102,14 @@ def _play_tick(state, num_actions, actions, illegal, before, work):
     step(state, actions, illegal, work)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def play_randomly(states, num_actions, actions, illegal, before, work):
     """`random_actions` and a step in one pass, so that each game is brought into the cache once."""
     for game in range(states.shape[0]):
         _play_tick(states[game], num_actions, actions[game], illegal[game], before, work)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def playout(states, limit, num_actions, actions, illegal, before, work):
     """Play every game on to its end, or for `limit` ticks; `actions` and `illegal` [P] are working memory."""
     for game in range(states.shape[0]):

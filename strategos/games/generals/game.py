@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from strategos.games.compiled import kernel
 from strategos.games.generals import chance, maps, notation, record, rules, tiles, view
 from strategos.games.generals.record import ALIVE, MAX_PLAYERS, RULESETS
 from strategos.games.rng import derive
@@ -189,7 +189,7 @@ class Generals:
         return work
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _reset_games(states, seeds, options, ruleset, teams, height, width, work):
     for game in range(states.shape[0]):
         state = states[game]
@@ -199,7 +199,7 @@ def _reset_games(states, seeds, options, ruleset, teams, height, width, work):
         tiles.index_ways(state)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _write_returns(states, returns, num_teams):
     for game in range(states.shape[0]):
         state = states[game]

@@ -7,8 +7,8 @@ here sees a game's state, so all of it is compiled once for all sizes of boards.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from strategos.games.compiled import kernel
 from strategos.games.generals.record import MAX_PLAYERS
 from strategos.games.rng import below
 
@@ -47,7 +47,7 @@ def scratch(cells: int, players: int) -> np.ndarray:
     return np.zeros((COLUMN + 1, max(9 * cells // 4, MAX_PLAYERS, players)), np.int64)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def roll(book, bound):
     """The next number of the stream, uniform in [0, bound)."""
     number = below(book[KEY], book[DRAWS], bound)
@@ -55,13 +55,13 @@ def roll(book, bound):
     return number
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def between(book, low, high):
     """The next number of the stream, uniform from `low` to `high`."""
     return low + roll(book, high - low + 1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def strew(work, height, width, walls):
     """An empty board, then `walls` obstacles on tiles drawn without replacement."""
     book, grid, tiles = work[BOOK], work[GRID], work[TILES]
@@ -81,7 +81,7 @@ def strew(work, height, width, walls):
         grid[tile] = WALL
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def start(work, height, width, walls, low, steps, carve):
     """Draw the first general's tile, connected to three quarters of the open tiles; False for none.
 
@@ -111,7 +111,7 @@ def start(work, height, width, walls, low, steps, carve):
     return False
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _neighbour(tile, direction, width):
     if direction == 0:
         return tile - (width + 2)
@@ -120,7 +120,7 @@ def _neighbour(tile, direction, width):
     return tile - 1 if direction == 2 else tile + 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _flood(work, start, height, width):
     """Write the walking distances from `start` into STEPS; how many tiles are connected to it."""
     grid, steps, queue = work[GRID], work[STEPS], work[QUEUE]
@@ -140,7 +140,7 @@ def _flood(work, start, height, width):
     return tail
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _touches(work, wall, width):
     """Whether the obstacle stands beside a tile where the generals can go."""
     steps = work[STEPS]
@@ -148,7 +148,7 @@ def _touches(work, wall, width):
     return max(beside, steps[wall - width - 2], steps[wall + width + 2]) >= 0
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _open_wall(work, height, width, walls):
     """Open one obstacle beside the tiles connected so far; at least one tile is not among them."""
     grid, tiles = work[GRID], work[TILES]
@@ -160,7 +160,7 @@ def _open_wall(work, height, width, walls):
             return
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def explore(work, start, limit, width):
     """List in QUEUE the tiles within `limit` steps of `start`; how many they are."""
     book, grid, mark, queue = work[BOOK], work[GRID], work[MARK], work[QUEUE]
@@ -183,7 +183,7 @@ def explore(work, start, limit, width):
     return tail
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def name_cities(work, players, width, walls, cities, near):
     """Turn obstacles into cities, first one near each general; how many generals go without."""
     book, grid, tiles, site = work[BOOK], work[GRID], work[TILES], work[SITE]
@@ -211,7 +211,7 @@ def name_cities(work, players, width, walls, cities, near):
     return missing
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _list_walls(work, reached, width):
     """List in SITE the obstacles beside the tiles just explored; how many, and whether a city is."""
     book, grid, mark, queue, site = work[BOOK], work[GRID], work[MARK], work[QUEUE], work[SITE]

@@ -6,8 +6,8 @@ Data and checks only; `maps.py` makes the boards. Every option is an integer, sh
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from strategos.games.compiled import kernel
 from strategos.games.generals.record import ruleset as flags_of
 
 MIN_SIDE = 4
@@ -157,7 +157,7 @@ def _check_spawn_distance(
         )
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def held_distance(low, rivals, height, width):
     """The distance up to `low` that so many generals can keep when they are placed at random.
 

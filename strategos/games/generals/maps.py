@@ -21,8 +21,9 @@ apart; both give way before the distance between enemies does.
 
 from __future__ import annotations
 
-from numba import njit
+import numpy as np
 
+from strategos.games.compiled import inlined, kernel
 from strategos.games.generals import map_ground as ground
 from strategos.games.generals.map_ground import scratch
 from strategos.games.generals.map_options import OPTIONS_DTYPE, held_distance, map_options, natural_sides
@@ -37,7 +38,7 @@ _CITY_POINTS = 16  # for each general without a city near it
 _MANY = 1 << 30
 
 
-@njit(nogil=True, cache=True)
+@inlined
 def generate(state, options, rules, teams, stride_height, stride_width, scratch):
     """Fill `state` with a new board at tick 0: every field but `ways`, which the rules make from it.
 
@@ -94,7 +95,7 @@ def generate(state, options, rules, teams, stride_height, stride_width, scratch)
     state.draws = book[ground.DRAWS]
 
 
-@njit(nogil=True, cache=True)
+@inlined
 def _draw_board(options, teams, work):
     """Make a board in the rows BEST_GRID and BEST_PLACE of `work`; its height and width."""
     book = work[ground.BOOK]
@@ -116,11 +117,11 @@ def _draw_board(options, teams, work):
     size = (height + 2) * (width + 2)
     work[ground.MARK, :size] = 0
     book[ground.STAMP] = 0
-    best = _MANY
+    best = np.int64(_MANY)
     for attempt in range(_TRIES + 1):
         ground.strew(work, height, width, walls)
         carve = best == _MANY and attempt == _TRIES
-        if not ground.start(work, height, width, walls, low, options.fair_steps, carve):
+        if not ground.start(work, height, width, walls, low, np.int64(options.fair_steps), carve):
             continue
         points = _place_generals(work, teams, options, height, width, low, walk, best)
         if points >= best:
@@ -128,14 +129,16 @@ def _draw_board(options, teams, work):
         points += _CITY_POINTS * ground.name_cities(work, players, width, walls, cities, options.city_steps)
         if points < best:
             best = points
-            work[ground.BEST_GRID, :size] = work[ground.GRID, :size]
-            work[ground.BEST_PLACE, :players] = work[ground.PLACE, :players]
+            for tile in range(size):
+                work[ground.BEST_GRID, tile] = work[ground.GRID, tile]
+            for player in range(players):
+                work[ground.BEST_PLACE, player] = work[ground.PLACE, player]
         if best <= attempt // 2:
             break
     return height, width
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _side(book, low, high, squared):
     if not squared:
         return ground.between(book, low, high)
@@ -143,7 +146,7 @@ def _side(book, low, high, squared):
     return low + ((number * number * (high - low) + (1 << 19)) >> 20)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _lowest_distance(low, full_side, rivals, height, width):
     """`low`, shrunk in proportion to boards smaller than `full_side` and to what the board can hold."""
     if full_side == 0:
@@ -151,7 +154,7 @@ def _lowest_distance(low, full_side, rivals, height, width):
     return held_distance(min(low, low * (height + width) // (2 * full_side)), rivals, height, width)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _order_seats(work, teams):
     """Draw the order of placing, the first of each team before all others; the number of teams."""
     book, seats = work[ground.BOOK], work[ground.SITE]
@@ -179,11 +182,11 @@ def _order_seats(work, teams):
     return num_teams
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _place_generals(work, teams, options, height, width, low, walk, enough):
     """Place all generals after the first; the points against them. Gives up at `enough` points."""
     book, site, order, place = work[ground.BOOK], work[ground.SITE], work[ground.ORDER], work[ground.PLACE]
-    steps, limit = options.fair_steps, options.fair_tiles
+    steps, limit = np.int64(options.fair_steps), options.fair_tiles
     least = ground.explore(work, place[order[0]], steps, width)
     most = least
     points = 0
@@ -226,7 +229,7 @@ def _place_generals(work, teams, options, height, width, low, walk, enough):
     return points + max(0, most - least - limit)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _points(work, teams, placed, row, column, low, high, enough):
     """The points against the next general on this tile; the count may stop above `enough`."""
     order, captain = work[ground.ORDER], work[ground.CAPTAIN]

@@ -7,8 +7,9 @@ of batches beyond `step_games`, which walks a slice of one. The rules are those 
 
 from __future__ import annotations
 
-from numba import njit
+import numpy as np
 
+from strategos.games.compiled import inlined, kernel
 from strategos.games.generals.record import (
     ALIVE,
     BY_CHASE,
@@ -40,7 +41,7 @@ _NO_MOVE = -1
 _TARGET, _ORDER, _RANK = range(3)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _bury(state, player):
     """Mark the player dead; one who surrendered keeps the place in the order of deaths."""
     if state.status[player] == ALIVE:
@@ -49,7 +50,7 @@ def _bury(state, player):
     state.status[player] = DEAD
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def can_move(position, player, source, target):
     """Whether a move from `source` to `target` (a neighbour, or -1) is legal now.
 
@@ -65,7 +66,7 @@ def can_move(position, player, source, target):
     return position.team[owner] == position.team[player]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def execute_move(state, player, source, target, half):
     """Play one move if it is legal now; returns 1 if it captured a general, else 0.
 
@@ -77,7 +78,7 @@ def execute_move(state, player, source, target, half):
     army = state.army[source]
     sent = army >> 1 if half else army - 1
     set_army(state, source, player, army - sent)
-    owner, defence = state.owner[target], state.army[target]
+    owner, defence = np.int64(state.owner[target]), np.int64(state.army[target])
     if owner == player:
         set_army(state, target, player, defence + sent)
         return 0
@@ -112,21 +113,22 @@ def execute_move(state, player, source, target, half):
     return 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def build_cost(position, player, cell):
     """What a city at `cell` would cost the player: dearer beside own structures."""
     stride = position.stride
+    rows, near = position.owner.shape[0] // stride, BUILD_CROWDING // BUILD_REACH
     row, column = cell // stride, cell % stride
     cost = BUILD_COST
-    for place in range(position.owner.shape[0]):
-        terrain = position.terrain[place]
-        if position.owner[place] == player and (terrain == CITY) | (terrain == GENERAL):
-            distance = abs(place // stride - row) + abs(place % stride - column)
-            cost += max(0, BUILD_CROWDING - BUILD_REACH * distance)
+    for r in range(max(row - near, 0), min(row + near + 1, rows)):
+        for c in range(max(column - near, 0), min(column + near + 1, stride)):
+            terrain = position.terrain[r * stride + c]
+            if position.owner[r * stride + c] == player and (terrain == CITY) | (terrain == GENERAL):
+                cost += max(0, BUILD_CROWDING - BUILD_REACH * (abs(r - row) + abs(c - column)))
     return cost
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def can_build(position, player, cell):
     """Whether the player may build at `cell`: an own plain tile that can pay."""
     army = position.army[cell]
@@ -135,7 +137,7 @@ def can_build(position, player, cell):
     return army >= build_cost(position, player, cell)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def is_legal(state, player, action):
     """Whether an action id is legal for the player now; pass always is."""
     cells = state.owner.shape[0]
@@ -149,7 +151,7 @@ def is_legal(state, player, action):
     return can_move(state, player, action >> 3, target_of(state, action))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _first_by_chase(state, actions, targets):
     """Which of players 0 and 1 moves first in `duel` and `competition`."""
     source0, source1 = actions[0] >> 3, actions[1] >> 3
@@ -162,13 +164,13 @@ def _first_by_chase(state, actions, targets):
     return 1 if state.army[source1] < state.army[source0] else 0
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _play_chase(state, actions, targets):
     """Both moves of a duel; a capture is settled after the second. Returns 1 if one happened."""
     first = 0
     if targets[0] >= 0 and targets[1] >= 0:
         first = _first_by_chase(state, actions, targets)
-    captor = -1
+    captor = first
     captures = 0
     for player in (first, 1 - first):
         if targets[player] >= 0 and execute_move(
@@ -187,7 +189,7 @@ def _play_chase(state, actions, targets):
     return 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _play_index(state, actions, targets):
     """Moves by player index, ascending on even ticks and descending on odd ones."""
     players = actions.shape[0]
@@ -197,7 +199,7 @@ def _play_index(state, actions, targets):
             execute_move(state, player, actions[player] >> 3, targets[player], actions[player] & 1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _rank(state, player, source, target):
     """Sorting key of a move in `generalsio`: own team's tiles first, generals last, large armies first."""
     owner = state.owner[target]
@@ -209,7 +211,7 @@ def _rank(state, player, source, target):
     return rank
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _blocked(actions, targets, order, pending, place):
     """Whether another pending move ends on this move's source and does not start on its target."""
     player = order[place]
@@ -221,7 +223,7 @@ def _blocked(actions, targets, order, pending, place):
     return False
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _commute(state, actions, targets):
     """Whether no two moves touch a common tile and none goes onto a general: any order is the same."""
     players = actions.shape[0]
@@ -239,7 +241,7 @@ def _commute(state, actions, targets):
     return True
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _play_priority(state, actions, targets, order, ranks):
     """The live game's order: sorted moves, a chaser before the chased."""
     players = actions.shape[0]
@@ -271,7 +273,7 @@ def _play_priority(state, actions, targets, order, ranks):
         pending = kept
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _reveal(state):
     """Cities founded during the game lose their disguise for every player who sees them."""
     if state.disguises == 0:
@@ -286,7 +288,7 @@ def _reveal(state):
     state.disguises = left
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _feed(state, cell):
     """One more army on an owned structure."""
     owner = state.owner[cell]
@@ -294,7 +296,7 @@ def _feed(state, cell):
     set_army(state, cell, owner, state.army[cell] + 1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _grow(state):
     """Growth of the tick that has just been counted."""
     if state.tick % GROWTH_TICKS == 0:
@@ -316,7 +318,7 @@ def _grow(state):
         index_stacks(state)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _settle(state):
     """End the game if the living are of one team, or at the ruleset's draw."""
     team = -1
@@ -331,7 +333,7 @@ def _settle(state):
     state.winner = team
 
 
-@njit(nogil=True, cache=True)
+@inlined
 def end_tick(state):
     """Count the tick; growth, sight of new cities, the end of the game."""
     state.tick += 1
@@ -340,7 +342,7 @@ def end_tick(state):
     _settle(state)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def leave(state, player):
     """First call: the player surrenders, the land stays. Second: a living teammate or nobody gets it."""
     if state.over:
@@ -362,7 +364,7 @@ def leave(state, player):
     _settle(state)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _play_builds(state, actions, illegal):
     cells = state.owner.shape[0]
     for player in range(actions.shape[0]):
@@ -374,7 +376,7 @@ def _play_builds(state, actions, illegal):
             found_city(state, cell)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def step(state, actions, illegal, work):
     """One tick of a game; a finished one does not change.
 
@@ -387,7 +389,7 @@ def step(state, actions, illegal, work):
     targets = work[_TARGET]
     for player in range(actions.shape[0]):
         targets[player] = _NO_MOVE
-        action = actions[player]
+        action = np.int64(actions[player])
         if 0 <= action < 8 * cells and state.status[player] == ALIVE:
             target = target_of(state, action)
             if can_move(state, player, action >> 3, target):
@@ -409,7 +411,7 @@ def step(state, actions, illegal, work):
     end_tick(state)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def step_games(states, actions, illegal, work):
     """Step every game of a slice: `actions` [B, P] int32, `illegal` [B, P] uint8 is rewritten."""
     for game in range(states.shape[0]):

@@ -8,14 +8,14 @@ integer-only functions of one state; when a tile changes is for `rules.py` to sa
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from strategos.games.compiled import kernel
 from strategos.games.generals.record import CITY, MOUNTAIN
 
 _ALL_BITS = 0xFFFFFFFF
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def index_ways(state):
     """Make `ways` from the terrain: for each tile the moves that neither a mountain nor the edge stops."""
     stride, cells = state.stride, state.terrain.shape[0]
@@ -33,7 +33,7 @@ def index_ways(state):
         state.ways[cell] = 0 if state.terrain[cell] == MOUNTAIN else ways
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def target_of(state, action):
     """The tile that a move goes to, or -1 where a mountain or the edge is in the way."""
     source, order = action >> 3, action & 7
@@ -42,7 +42,7 @@ def target_of(state, action):
     return target if state.ways[source] >> order & 1 else -1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sees(state, player, cell):
     """Whether the player or a teammate owns `cell` or one of its eight neighbours."""
     stride = state.stride
@@ -57,7 +57,7 @@ def sees(state, player, cell):
     return False
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def set_army(state, cell, owner, army):
     """Set the army of a tile that `owner` holds and goes on to hold."""
     bit = 1 << int(cell & 31)
@@ -66,7 +66,7 @@ def set_army(state, cell, owner, army):
     state.army[cell] = army
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def hand_over(state, cell, owner, army):
     """Give a tile to another owner (or to NEUTRAL) with this army; land and stacks follow."""
     before = state.owner[cell]
@@ -80,21 +80,27 @@ def hand_over(state, cell, owner, army):
         set_army(state, cell, owner, army)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def index_stacks(state):
-    """Make the bitmaps of stacks from owners and armies; without branches, so that it becomes vectors."""
+    """Make the bitmaps of stacks from owners and armies."""
     cells = state.owner.shape[0]
     for player in range(state.stacks.shape[0]):
         me = np.int8(player)
-        for word in range(state.stacks.shape[1]):
+        for word in range(cells >> 5):  # 32 turns each, and no branch: a few vector instructions
             owner, army = state.owner[word * 32 :], state.army[word * 32 :]
             bits = 0
-            for place in range(min(32, cells - word * 32)):
+            for place in range(32):
                 bits |= int((owner[place] == me) & (army[place] > 1)) << place
             state.stacks[player, word] = bits
+        if cells & 31:
+            first = cells & ~31
+            bits = 0
+            for cell in range(first, cells):
+                bits |= int((state.owner[cell] == me) & (state.army[cell] > 1)) << (cell - first)
+            state.stacks[player, cells >> 5] = bits
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def found_city(state, cell):
     """Turn `cell` into a city that nobody has seen yet, keeping the list of cities ascending."""
     state.terrain[cell] = CITY
@@ -109,7 +115,7 @@ def found_city(state, cell):
     state.disguises |= state.disguise[slot]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def give_land(state, loser, heir, halved):
     """Hand all land of `loser` to `heir` (NEUTRAL for nobody), each army halved rounding up or whole."""
     total = 0

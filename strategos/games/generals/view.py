@@ -8,8 +8,8 @@ the padded scratch rows below stand in for the edges of the board.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from strategos.games.compiled import kernel
 from strategos.games.generals.record import (
     ACTIVITY_TICKS,
     ALIVE,
@@ -45,7 +45,7 @@ def scratch(height: int, width: int) -> np.ndarray:
     return rows
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _mark_sight(state, player, rows):
     """Set `rows[_MARK]` to 1 on every tile the player sees."""
     cells, stride = state.owner.shape[0], state.stride
@@ -70,7 +70,7 @@ def _mark_sight(state, player, rows):
         mark[cell] = above[cell] | spread[cell] | below[cell]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def write_view(state, player, view, rows):
     """Write what `player` may know of `state` into `view`; `rows` is from `scratch`."""
     cells, stride = state.owner.shape[0], state.stride
@@ -105,7 +105,7 @@ def write_view(state, player, view, rows):
                 seen_terrain[cell] = MOUNTAIN
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def write_mask(state, player, mask):
     """Write the packed legal moves of `player` into `mask`, all of which that player's view shows.
 
@@ -135,7 +135,7 @@ def write_mask(state, player, mask):
                 mask[cells + (cell >> 3)] |= 1 << (cell & 7)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _add_gifts(state, player, mask):
     """A stack of one may move onto a teammate's tile."""
     for cell in range(state.owner.shape[0]):
@@ -145,7 +145,7 @@ def _add_gifts(state, player, mask):
                     mask[cell] |= 3 << order
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _forget(view, memory):
     """Begin a new memory."""
     memory.stride = view.stride
@@ -163,7 +163,7 @@ def _forget(view, memory):
             memory.army_trend[player, span] = view.army_total[player]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _note_generals(view, memory):
     """Keep `memory.general` true; scans the board only when the generals in sight have changed."""
     cells = view.terrain.shape[0]
@@ -184,7 +184,7 @@ def _note_generals(view, memory):
                 memory.general[view.owner[cell]] = cell
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _mark_changes(view, memory, visible, changed):
     """Set `visible`, and `changed` on visible tiles whose owner or army is not what growth explains."""
     cells = view.terrain.shape[0]
@@ -205,7 +205,7 @@ def _mark_changes(view, memory, visible, changed):
         changed[cell] = (changed[cell] | (owner[cell] != old_owner[cell])) & visible[cell]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _empty_margins(rows, cells):
     """Clear what other users of the scratch rows expect to be zero around the board."""
     margin = (rows.shape[1] - cells) // 2
@@ -213,7 +213,7 @@ def _empty_margins(rows, cells):
     rows[: _SPREAD + 1, margin + cells :] = 0
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def remember(view, memory, rows):
     """Fold one view into the memory of the same player; a view at tick 0 begins a new memory.
 
@@ -256,7 +256,7 @@ def remember(view, memory, rows):
             memory.army_trend[player, span] = old + (total - old) / _SPANS[span]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def view_games(states, views, rows):
     """Write `views` [B, P] of a slice of games."""
     for game in range(states.shape[0]):
@@ -264,7 +264,7 @@ def view_games(states, views, rows):
             write_view(states[game], player, views[game, player], rows)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def mask_games(states, masks):
     """Write packed `masks` [B, P, mask_bytes] of a slice of games."""
     for game in range(states.shape[0]):
@@ -273,7 +273,7 @@ def mask_games(states, masks):
             write_mask(state, player, masks[game, player])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def remember_games(views, memories, rows):
     """Fold `views` [B, P] into `memories` [B, P]."""
     for game in range(views.shape[0]):
@@ -281,7 +281,7 @@ def remember_games(views, memories, rows):
             remember(views[game, player], memories[game, player], rows)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def observe_games(states, views, masks, memories, rows):
     """Views, masks and memories of a slice in one pass, while each is still in the cache.
 
