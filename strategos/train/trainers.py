@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
+from strategos.play.network import NetworkPolicy
 from strategos.train.config import TrainConfig
 
 Clock = Callable[[], float]
@@ -67,6 +68,10 @@ class Trainer(Protocol):
 
     def evaluate(self) -> Evaluation | None:
         """Play the opponents of the configuration; None where there are none for this game."""
+        ...
+
+    def agent(self, temperature: float) -> NetworkPolicy:
+        """The agent that is kept, without search, sampling at `temperature`."""
         ...
 
     def state_files(self, folder: Path) -> tuple[dict[str, bytes], dict[str, Any]]:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from strategos.cli import main
+from strategos.cli import _noticing, main
+from strategos.engine.batch import Batch
+from strategos.games import make_game
+from strategos.games.generals.replay import replay_of_game
+from strategos.games.generals.replay_files import write_replay
 
 REPLAY = "shape.gioreplay"
 
@@ -30,7 +37,7 @@ CASES = {
         ["evaluate", "hunter", "--against", "cards"],
         ["cards@0 cannot play this game of generals"],
     ),
-    "an agent without matches": (["evaluate", "cards"], ["cards plays kuhn", "generals and blob"]),
+    "an agent without matches": (["evaluate", "cards", "--against", "random"], ["kuhn", "drop --against"]),
     "boards at Blob": (["evaluate", "heuristic", "--size", "8"], ["--size is for generals", "game of blob"]),
     "ticks at Blob": (["evaluate", "random", "--deal", "3x2", "--ticks", "9"], ["--ticks is for generals"]),
     "a temperature that is none": (["evaluate", "hunter", "--temperature", "nan"], ["'nan'", "0 (greedy)"]),
@@ -92,6 +99,15 @@ CASES = {
     "noise as a replay": (["replay", "noise.gior"], ["noise.gior"]),
     "a replay with a wrong field": (["replay", REPLAY], [REPLAY, "mapWidth"]),
     "noise as a record": (["replay", "noise.parquet"], ["noise.parquet"]),
+    "a replay into no folder": (
+        ["replay", "shape.gior", "--html", "nowhere/a.html"],
+        ["nowhere/a.html cannot be written", "no folder nowhere"],
+    ),
+    "a table into a folder": (["replay", "shape.gior", "--csv", "empty"], ["empty cannot be written"]),
+    "a replay of no kind": (["replay", "shape.gior", "--gioreplay", "a.txt"], ["a.txt", ".gioreplay"]),
+    "one of one game": (["replay", "shape.gior", "--game", "3"], ["--game is for a .parquet"]),
+    "a speed that is none": (["replay", REPLAY, "--speed", "nan"], ["--speed", "above 0"]),
+    "a file as a run": (["resume", "./small.toml"], ["small.toml is not a run", "strategos train"]),
     "a speed of zero": (["replay", REPLAY, "--speed", "0"], ["--speed", "above 0"]),
     "no such benchmark": (["bench", "strtup"], ["'strtup'", "startup"]),
 }
@@ -101,7 +117,6 @@ def write_kuhn_player(folder: Path) -> None:
     """A sound checkpoint of an agent that plays cards and nothing else."""
     from safetensors.torch import save
 
-    from strategos.games import make_game
     from strategos.play.network import build_network, describe_network
 
     network = describe_network(make_game("kuhn").spec, "kuhn", builds=False)
@@ -137,6 +152,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name / "meta.json").write_text(meta)
     (tmp_path / "checkpoint" / "ema.safetensors").write_bytes(b"\x00" * 64)
     write_kuhn_player(tmp_path / "cards")
+    batch = Batch(make_game("generals", height=6, width=6), num_games=1, seed=3)
+    batch.reset()
+    write_replay(replay_of_game(batch.states[0], np.zeros((0, 2), np.int32)), tmp_path / "shape.gior")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("STRATEGOS_DEBUG", raising=False)
     return tmp_path
@@ -167,6 +185,13 @@ def test_a_reader_that_has_seen_enough_is_no_error(arguments):
     done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_ctrl_c_is_noticed_even_where_it_is_swallowed():
+    before, stops = signal.getsignal(signal.SIGINT), []
+    with _noticing(stops), contextlib.suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert stops == [signal.SIGINT] and signal.getsignal(signal.SIGINT) is before
 
 
 def test_the_trace_is_there_for_whoever_asks(folder, monkeypatch):

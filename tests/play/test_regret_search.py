@@ -24,8 +24,8 @@ def searched(config: SearchConfig, seed: int = 0):
 
 
 def test_the_search_alone_plays_near_the_equilibrium():
-    """Trap 32: 24,000 walks a decision, no network; the twelve decisions are searched apart."""
-    found = searched(SearchConfig(root="regret", worlds=12, simulations=2000))
+    """Trap 32: 60,000 walks a decision, no network; the twelve decisions are searched apart."""
+    found = searched(SearchConfig(root="regret", worlds=12, simulations=5000))
     policy = table(found.policy)
     assert exploitability(policy) < 0.05
     assert policy[KING, RAISED] > 0.99 and policy[JACK, RAISED] < 0.01
