@@ -15,14 +15,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
-from measurement import Options, parse_options, rates, report
+from measurement import Options, parse_options, rates, rates_in_turns, report
 
 from strategos.engine import Batch
 from strategos.games import make_game
 
 GAMES = 1024
+TICKS = 40
+"""Of one measurement: 5 to 20 ms, many of which fit between what else the machine does."""
 BOARDS = (
     # name, side, players, targets in million game-steps/s for rules and for views
     ("20x20", 20, 2, "8 M", "2.5 M"),
@@ -39,34 +43,40 @@ FRESH_START = (
 
 
 def measure_steps(options: Options) -> None:
-    """`rules/...` and `views/...` of every board."""
-    repetitions, ticks = (7, 150) if options.quick else (15, 500)
-    for name, side, players, rules_target, views_target in BOARDS:
+    """`rules/...`, `views/...` and `call/...` of every board, in turns, so that no busy second decides."""
+    works: dict[str, Callable[[], float]] = {}
+    targets: dict[str, str] = {}
+    # The boards without a target, and actions through Python, would compile for longer than --quick takes.
+    for name, side, players, rules_target, views_target in BOARDS[:2] if options.quick else BOARDS:
         game = make_game("generals", height=side, width=side, players=players)
         batch = Batch(game, GAMES, seed=1, tick_limit=1000, autoreset="same_step", memory=False)
         batch.reset()
-        batch.step_randomly(300)  # compiles, and leaves the openings behind
-        batch.step_randomly(300, observe=False)
-        for kind, observe, target in (("rules", False, rules_target), ("views", True, views_target)):
-
-            def play(observe: bool = observe, batch: Batch = batch) -> float:
-                batch.step_randomly(ticks, observe)
-                return ticks * GAMES / 1e6
-
-            report(options, f"{kind}/{name}", rates(play, repetitions), "M game-steps/s", target=target)
-        actions = np.zeros((GAMES, players), np.int32)
-
-        def call(batch: Batch = batch, actions: np.ndarray = actions) -> float:
-            for _ in range(ticks):
-                batch.random_actions(actions)
-                batch.step(actions)
-            return ticks * GAMES / 1e6
-
-        report(options, f"call/{name}", rates(call, repetitions), "M game-steps/s")
+        batch.step_randomly()  # compiles
+        batch.step_randomly(300, observe=False)  # leaves the openings behind
+        works[f"rules/{name}"] = partial(_play, batch, False)
+        works[f"views/{name}"] = partial(_play, batch, True)
+        targets |= {f"rules/{name}": rules_target, f"views/{name}": views_target}
+        if not options.quick:
+            works[f"call/{name}"] = partial(_call, batch, np.zeros((GAMES, players), np.int32))
         report(options, f"memory/{name}", [game.state_dtype.itemsize], "bytes a game")
         views = players * (game.view_dtype.itemsize + game.spec.mask_bytes)
         report(options, f"observation/{name}", [views], "bytes a game")
         report(options, f"remembered/{name}", [players * game.memory_dtype.itemsize], "bytes a game")
+    measured = rates_in_turns(works, seconds=8 if options.quick else 60)
+    for name, values in measured.items():
+        report(options, name, values, "M game-steps/s", target=targets.get(name, ""))
+
+
+def _play(batch: Batch, observe: bool) -> float:
+    batch.step_randomly(TICKS, observe)
+    return TICKS * GAMES / 1e6
+
+
+def _call(batch: Batch, actions: np.ndarray) -> float:
+    for _ in range(TICKS):
+        batch.random_actions(actions)
+        batch.step(actions)
+    return TICKS * GAMES / 1e6
 
 
 def measure_reset(options: Options) -> None:

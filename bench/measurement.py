@@ -40,13 +40,27 @@ def machine() -> str:
     return f"{processor()}, {available_cores()} cores, Python {platform.python_version()}"
 
 
-def rates(work: Callable[[], float], repetitions: int) -> list[float]:
+def rates(
+    work: Callable[[], float], repetitions: int, clock: Callable[[], float] = time.perf_counter
+) -> list[float]:
     """Units a second of each repetition; `work` does the work and returns how many units it was."""
     measured = []
     for _ in range(repetitions):
-        begin = time.perf_counter()
+        begin = clock()
         units = work()
-        measured.append(units / (time.perf_counter() - begin))
+        measured.append(units / (clock() - begin))
+    return measured
+
+
+def rates_in_turns(
+    works: dict[str, Callable[[], float]], seconds: float, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
+    """`rates` of several works, each once a turn, for so many seconds and at least three turns."""
+    measured: dict[str, list[float]] = {name: [] for name in works}
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or any(len(values) < 3 for values in measured.values()):
+        for name, work in works.items():
+            measured[name] += rates(work, 1, clock)
     return measured
 
 
