@@ -19,7 +19,7 @@ from strategos.games.generals.map_options import held_distance, map_options
 from strategos.games.generals.record import CITY, FOG, GENERAL, NEUTRAL, OBSTACLE
 from strategos.games.rng import derive
 from strategos.games.spec import Game
-from strategos.play.generals_fields import Seen, Setting, Work, World, row_of, world_of
+from strategos.play.generals_fields import Seen, Setting, Work, World, contiguous_fields, row_of, world_of
 from strategos.play.generals_worlds import hidden, imagine, spread_steps
 
 _TOO_NEAR, _CUT_OFF = 1 / 16, 1 / 16
@@ -84,7 +84,7 @@ class GeneralsBeliefs:
         states["rules"] = game.rules
         for field in ("tick", "height", "width", "stride", "team"):
             states[field] = views[field][:, None]
-        seen = Seen(*(views[name] for name in _VIEWED), *(memories[name] for name in _REMEMBERED))
+        seen = Seen(*contiguous_fields(views, _VIEWED), *contiguous_fields(memories, _REMEMBERED))
         work = Work(
             kind=np.zeros(game.cells, np.int8),
             steps=np.zeros(game.cells, np.int32),

@@ -1,14 +1,25 @@
-"""What imagined positions of Generals are made from and written to: fields of views, memories and states.
+"""What judged and imagined positions of Generals are read from and written to: fields of records.
 
-The kernels take single fields and not records, so that one compilation serves every board and number of
-players. The same names hold the arrays of a batch and what one row of them holds. Data only.
+The kernels take single fields of views, memories and states and not records, so that one compilation serves
+every board and number of players. The same names hold the arrays of a batch and what one row of them holds.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import numpy as np
 from numba import njit
+
+
+def contiguous_fields(records: np.ndarray, names: Iterable[str]) -> list[np.ndarray]:
+    """Some fields of `records` [B], each [B, ...] and contiguous, so mostly copies: for reading only.
+
+    The field of a single record is contiguous and that of several is not; Numba would compile a kernel anew
+    for the other.
+    """
+    return [np.ascontiguousarray(records[name]) for name in names]
 
 
 class Seen(NamedTuple):

@@ -10,10 +10,13 @@ by itself and a stack never turns on the spot.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
 from strategos.games.rng import below
+from strategos.play.generals_fields import contiguous_fields
 from strategos.play.ground import (
     ENEMY,
     FAR,
@@ -30,6 +33,11 @@ from strategos.play.ground import (
 )
 from strategos.play.policy import check_plays
 
+_VIEWED = (
+    "army", "owner", "terrain", "alive", "team", "army_total", "land_total", "me", "tick", "height", "width",
+    "stride",
+)  # fmt: skip
+_REMEMBERED = ("army", "owner", "terrain", "seen", "general")
 DEFENCE_REACH = 8
 """Enemy stacks within this many steps of the own general are watched."""
 CITY_REACH = 8
@@ -55,30 +63,16 @@ class HunterBot:
         builds = masks.shape[1] > cells + 1
         # A wall around every board: (height + 2) * (width + 2) <= 3 * cells + 6 from one column up.
         ground = Ground(*np.zeros((len(Ground._fields), 3 * cells + 6), np.int32))
-        _hunter_actions(
-            views["army"],
-            views["owner"],
-            views["terrain"],
-            views["alive"],
-            views["team"],
-            views["army_total"],
-            views["land_total"],
-            views["me"],
-            views["tick"],
-            views["height"],
-            views["width"],
-            views["stride"],
-            memories["army"],
-            memories["owner"],
-            memories["terrain"],
-            memories["seen"],
-            memories["general"],
+        arguments: list[Any] = [
+            *contiguous_fields(views, _VIEWED),
+            *contiguous_fields(memories, _REMEMBERED),
             (9 if builds else 8) * cells,
             rng.integers(0, 1 << 63, size=len(views), dtype=np.int64),
             ground,
             np.zeros(views["team"].shape[1], np.int32),
             actions,
-        )
+        ]
+        _hunter_actions(*arguments)
         return actions
 
 

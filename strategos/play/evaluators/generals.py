@@ -15,6 +15,7 @@ from numba import njit
 
 from strategos.games.generals.record import CITY, DEAD, GENERAL, MOUNTAIN
 from strategos.games.spec import Game
+from strategos.play.generals_fields import contiguous_fields
 
 FAR = 1 << 20
 THREAT_STEPS = 3
@@ -69,8 +70,8 @@ class ScriptedEvaluator:
         cells = states["owner"].shape[1]
         logits = np.empty((size, players, game.spec.num_actions), np.float32)
         values = np.empty((size, players), np.float32)
-        columns = [states[name] for name in Boards._fields[:-1]]
-        boards = Boards(*columns, *[states["rules"]["deathtouch_tick"]])
+        columns = contiguous_fields(states, Boards._fields[:-1])
+        boards = Boards(*columns, *contiguous_fields(states["rules"], ["deathtouch_tick"]))
         by_player = (np.zeros(players) for _ in range(4))
         fields = _Fields(
             side=np.zeros(players, np.int64),
