@@ -10,10 +10,11 @@ from strategos.games.kuhn.game import Kuhn
 from strategos.play.bots import BOTS, ExpanderBot, HunterBot, RandomBot
 from strategos.play.match import play_match
 
+# Every (number of tiles, players) is compiled anew: these share theirs with other tests.
 GAMES = {
     "duel of two": Generals(8, 8, 2),
-    "mixed sizes": Generals(9, 12, 2, min_height=5, min_width=5),
-    "teams": Generals(10, 10, 4, teams=(0, 1, 0, 1)),
+    "mixed sizes": Generals(8, 8, 2, min_height=5, min_width=5),
+    "teams": Generals(9, 8, 4, teams=(0, 1, 0, 1)),
     "builds": Generals(8, 8, 2, ruleset="competition"),
 }
 

@@ -11,12 +11,14 @@ from strategos.play.beliefs import make_beliefs
 from strategos.play.bots import ExpanderBot, HunterBot
 from strategos.play.generals_beliefs import GeneralsBeliefs
 
+# Every (number of tiles, players) is compiled anew: these share theirs with other tests.
 GAMES = {
     "duel of two": Generals(8, 8, 2),
-    "mixed sizes": Generals(10, 10, 4, min_height=7, min_width=7),
-    "teams": Generals(10, 10, 4, teams=(0, 1, 0, 1)),
+    "mixed sizes": Generals(9, 8, 4, min_height=6, min_width=6),
+    "teams": Generals(9, 8, 4, teams=(0, 1, 0, 1)),
     "builds": Generals(8, 8, 2, ruleset="competition"),
-    "many": Generals(20, 20, 16, ruleset="classic"),
+    "large": Generals(20, 20, 2),
+    "many": Generals(8, 9, 16, ruleset="classic"),
 }
 WORLDS = 4
 

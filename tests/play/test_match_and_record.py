@@ -98,7 +98,7 @@ def test_same_seed_same_match_on_any_number_of_threads(match):
 
 
 def test_four_players_sit_on_every_seat():
-    game = Generals(10, 10, 4, teams=(0, 1, 0, 1))
+    game = Generals(9, 8, 4, teams=(0, 1, 0, 1))
     policies = [ExpanderBot(), HunterBot(), RandomBot(), RandomBot()]
     match = play_match(game, policies, num_games=8, seed=1, tick_limit=150)
     for rotation in range(4):
