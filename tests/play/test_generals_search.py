@@ -208,8 +208,8 @@ LAYOUTS = {
     "mixed sizes": Generals(6, 6, 2, min_height=4, min_width=4),
     "duel": Generals(6, 6, 2, ruleset="duel"),
     "builds": Generals(6, 6, 2, ruleset="competition"),
-    "everyone alone": Generals(10, 10, 4, ruleset="classic"),
-    "teams": Generals(10, 10, 4, teams=(0, 1, 0, 1)),
+    "everyone alone": Generals(9, 8, 4, ruleset="classic"),
+    "teams": Generals(9, 8, 4, teams=(0, 1, 0, 1)),
 }
 
 
@@ -331,7 +331,7 @@ def test_values_are_antisymmetric_and_logits_belong_to_the_colour():
 
 
 def test_values_follow_the_scale_of_the_returns_in_teams():
-    game = Generals(10, 10, 4, teams=(0, 0, 1, 2))
+    game = Generals(9, 8, 4, teams=(0, 0, 1, 2))
     batch = Batch(game, 8, seed=3)
     batch.reset()
     for _ in range(150):
