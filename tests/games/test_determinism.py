@@ -19,7 +19,7 @@ import pytest
 
 from strategos.games import GAMES, make_game
 
-SLOW_TICKS = int(os.environ.get("STRATEGOS_TWIN_TICKS", "500"))
+SLOW_TICKS = int(os.environ.get("STRATEGOS_TWIN_TICKS", "1500"))
 OPTIONS: dict[str, list[dict]] = {
     "generals": [
         {"height": 6, "width": 7, "min_height": 5, "min_width": 5, "players": 4, "teams": (0, 0, 1, 1)},

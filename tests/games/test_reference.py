@@ -15,6 +15,7 @@ from itertools import count
 import numpy as np
 import pytest
 from crowded import choose, crowded_board
+from test_determinism import elsewhere
 
 from strategos.engine.pool import available_cores
 from strategos.games.generals import reference
@@ -191,3 +192,16 @@ def test_the_kernels_equal_the_reference(
     played: Callable[[str, tuple[int, ...]], str], rules: str, teams: tuple[int, ...]
 ) -> None:
     print("equal:", played(rules, teams))
+
+
+@pytest.mark.timeout(0)
+def test_the_kernels_without_the_compiler_equal_the_reference() -> None:
+    """Small integers overflow in plain Python where a kernel widens them: armies here are large."""
+    code = """
+import numba, test_reference as test
+assert numba.config.DISABLE_JIT
+for rules, teams in (("generalsio", (0, 0, 1, 1)), ("classic", (0, 1, 2)), ("competition", (0, 1))):
+    print(test.play(rules, teams, 200))
+"""
+    found = elsewhere(code, NUMBA_DISABLE_JIT="1", PYTHONWARNINGS="error::RuntimeWarning")
+    assert len(found.splitlines()) == 3

@@ -371,7 +371,7 @@ def _returns(states, returns):
             total = 0
             for seat in range(players):
                 total += state.scores[seat]
-            scale = players * (rules.EXACT_BONUS + state.cards)
+            scale = int(players) * (rules.EXACT_BONUS + int(state.cards))
             for seat in range(players):
                 returns[game, seat] = (players * state.scores[seat] - total) / scale
         else:

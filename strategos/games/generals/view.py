@@ -198,7 +198,7 @@ def _mark_changes(view, memory, visible, changed):
         grown = (structure_growth if is_structure else np.uint8(0)) + land_growth
         growth[cell] = grown if old_owner[cell] >= 0 else 0
     for cell in range(cells):
-        expected = int(old_army[cell]) + growth[cell]
+        expected = np.int32(old_army[cell]) + growth[cell]
         changed[cell] = army[cell] != (expected if expected < ARMY_CAP else ARMY_CAP)
     for cell in range(cells):
         visible[cell] = (terrain[cell] != FOG) & (terrain[cell] != OBSTACLE)
