@@ -6,8 +6,13 @@ Nothing heavy may be imported here: `strategos --help` answers before torch coul
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from types import FrameType
 
 from strategos import __version__
 from strategos.commands.arguments import InputError
@@ -49,22 +54,50 @@ def overview() -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code is 0, 2 for a mistake in the input, 130 after Ctrl-C."""
+    stops: list[int] = []
     try:
-        try:
-            return _run(sys.argv[1:] if arguments is None else arguments)
-        finally:
-            sys.stdout.flush()  # a closed pipe is told here, and not after the end
+        with _noticing(stops):
+            try:
+                return _run(sys.argv[1:] if arguments is None else arguments)
+            finally:
+                sys.stdout.flush()  # a closed pipe is told here, and not after the end
     except InputError as mistake:
         if os.environ.get("STRATEGOS_DEBUG"):
             raise
         print(f"strategos: {mistake}", file=sys.stderr)
         return EXIT_INPUT
-    except KeyboardInterrupt:
-        print("strategos: stopped", file=sys.stderr)
-        return EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except (KeyboardInterrupt, Exception) as error:
+        if not stops and not isinstance(error, KeyboardInterrupt):
+            raise
+        print("strategos: stopped", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+@contextmanager
+def _noticing(stops: list[int]) -> Iterator[None]:
+    """Enter each Ctrl-C into `stops`: Numba swallows one that comes while it compiles, and fails later."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stops.append(number)
+        raise KeyboardInterrupt
+
+    def unraisable(found: sys.UnraisableHookArgs) -> None:
+        if not issubclass(found.exc_type, KeyboardInterrupt):
+            sys.__unraisablehook__(found)
+
+    handler, hook = signal.signal(signal.SIGINT, stop), sys.unraisablehook
+    sys.unraisablehook = unraisable
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        sys.unraisablehook = hook
 
 
 def _run(arguments: list[str]) -> int:

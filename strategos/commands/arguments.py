@@ -9,6 +9,7 @@ import argparse
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn
 
 from strategos.spelling import nearest
@@ -36,6 +37,20 @@ def reading(what: str = "", remedy: str = "") -> Iterator[None]:
     except (ValueError, KeyError, TypeError, OSError, EOFError) as error:
         text = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(f"{f'{what}: ' if what else ''}{text[0]}{_advice(remedy)}") from error
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn the errors of writing `path` into an `InputError`."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        if isinstance(error, FileNotFoundError):
+            reason = f"there is no folder {path.parent}"
+        raise InputError(f"{path} cannot be written: {reason}; choose another place") from error
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 def _advice(remedy: str) -> str:

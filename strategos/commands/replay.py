@@ -5,6 +5,7 @@ Reads `.gior` and `.gioreplay` of generals.io and the Parquet files of our own g
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from strategos.commands.arguments import InputError, Parser, reading
+from strategos.commands.arguments import InputError, Parser, reading, writing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,35 +38,39 @@ def run(arguments: list[str]) -> int:
     """Show the game, or write what was asked for."""
     parser = Parser("replay", "Watch a recorded game in the terminal, or write it as a page or a table.")
     parser.add_argument("file", type=Path, help="a .gior, a .gioreplay or a .parquet of recorded games")
-    parser.add_argument("--game", type=int, default=0, metavar="N", help="which game of a .parquet (0)")
+    parser.add_argument("--game", type=int, metavar="N", help="which game of a .parquet (0)")
     parser.add_argument("--html", type=Path, metavar="OUT", help="write a page that plays in a browser")
     parser.add_argument("--csv", type=Path, metavar="OUT", help="write a table of every tick")
     parser.add_argument("--gioreplay", type=Path, metavar="OUT", help="write it in the site's format")
     parser.add_argument("--tick", type=int, metavar="T", help="print this position and stop")
     parser.add_argument("--speed", type=float, default=8.0, metavar="S", help="ticks a second (8)")
     options = parser.read(arguments)
-    if options.speed <= 0:
-        raise InputError(f"replay: --speed must be above 0, not {options.speed:g}")
+    if not 0 < options.speed < math.inf:
+        raise InputError(f"replay: --speed must be a number above 0, not {options.speed:g}")
+    if options.game is not None and options.file.suffix != ".parquet":
+        raise InputError(f"replay: --game is for a .parquet of many games, and {options.file} is of one game")
     with reading():
-        game = load(options.file, options.game)
+        game = load(options.file, options.game or 0)
     wrote = False
     if options.html:
         from strategos.evaluate.player import replay_page
 
-        with reading(str(options.html)):
+        with writing(options.html):
             options.html.write_text(replay_page(game.data()), encoding="utf-8")
         wrote = _say(options.html)
     if options.csv:
         from strategos.games.generals.replay import write_table
 
-        with reading(str(options.csv)), open(options.csv, "w", encoding="utf-8", newline="") as file:
+        with writing(options.csv), open(options.csv, "w", encoding="utf-8", newline="") as file:
             write_table(((int(state["tick"]), state) for state in game.states()), file)
         wrote = _say(options.csv)
     if options.gioreplay:
         from strategos.games.generals.replay_files import write_replay
 
         with reading():
-            write_replay(game.site(), options.gioreplay)
+            site = game.site()
+        with writing(options.gioreplay):
+            write_replay(site, options.gioreplay)
         wrote = _say(options.gioreplay)
     if not wrote:
         _show(game, options.tick, options.speed)

@@ -5,6 +5,7 @@ Every deal is played from every seat, and the mean over the seats is one sample;
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -21,7 +22,7 @@ from strategos.play.policy import Policy
 from strategos.play.search import SearchConfig
 from strategos.play.search_bots import SearchPolicy
 from strategos.train.deals import Deals
-from strategos.train.duel import Maker, deal_keys, joined, play_duel
+from strategos.train.duel import Duel, Maker, deal_keys, joined, play_duel
 
 PLAYOUTS = 8
 """Random playouts of a leaf where they judge it; a tenth of the network's time."""
@@ -60,15 +61,23 @@ class Contest:
 
 
 def contest(deals: Deals, player: Maker, table: Maker, *, count: int, seed: int) -> Contest:
-    """Play `count` deals of the series `seed` with `player` on every seat of a table of `table`."""
+    """Play `count` deals of the series `seed` with `player` on every seat of a table of `table`.
+
+    Ctrl-C ends it before the next move of every thread.
+    """
     keys = deal_keys(seed, 0, count)
     parts = [part for part in np.array_split(np.arange(count), _PARTS) if len(part)]
 
-    def play(part: np.ndarray):
-        return play_duel(deals, player(), table(), keys[part], seed + int(part[0]))
+    given_up = threading.Event()
+
+    def play(part: np.ndarray) -> Duel:
+        return play_duel(deals, player(), table(), keys[part], seed + int(part[0]), given_up.is_set)
 
     with ThreadPoolExecutor(min(_PARTS, available_cores()), initializer=_one_thread) as executor:
-        duel = joined(list(executor.map(play, parts)))
+        try:
+            duel = joined(list(executor.map(play, parts)))
+        finally:
+            given_up.set()
     low, high = duel.interval()
     return Contest(
         player=player().name,

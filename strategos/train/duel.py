@@ -8,6 +8,7 @@ the places are shared.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,20 +69,35 @@ def joined(duels: Sequence[Duel]) -> Duel:
     )
 
 
-def play_duel(deals: Deals, player: Policy, table: Policy, keys: np.ndarray, seed: int = 0) -> Duel:
+def play_duel(
+    deals: Deals,
+    player: Policy,
+    table: Policy,
+    keys: np.ndarray,
+    seed: int = 0,
+    stop: Callable[[], bool] = lambda: False,
+) -> Duel:
     """Play every deal of `keys` [deals] int64 with `player` on each seat and `table` on all others.
 
-    The same keys are the same deals; `seed` is of the players' own chance.
+    The same keys are the same deals; `seed` is of the players' own chance. `CancelledError` before the next
+    move where `stop` says so.
     """
     return joined(
         [
-            _play_chunk(deals, player, table, keys[first : first + _CHUNK], seed, first)
+            _play_chunk(deals, player, table, keys[first : first + _CHUNK], [seed, first], stop)
             for first in range(0, len(keys), _CHUNK)
         ]
     )
 
 
-def _play_chunk(deals: Deals, player: Policy, table: Policy, keys: np.ndarray, seed: int, first: int) -> Duel:
+def _play_chunk(
+    deals: Deals,
+    player: Policy,
+    table: Policy,
+    keys: np.ndarray,
+    chance: Sequence[int],
+    stop: Callable[[], bool],
+) -> Duel:
     game = deals.game
     seats = game.spec.num_players
     rows = len(keys) * seats
@@ -93,11 +109,13 @@ def _play_chunk(deals: Deals, player: Policy, table: Policy, keys: np.ndarray, s
     memories = np.zeros((rows if game.spec.has_memory else 0, seats), game.memory_dtype)
     actions, illegal = np.zeros((rows, seats), np.int32), np.zeros((rows, seats), np.uint8)
     mine = np.arange(seats) == seat[:, None]
-    rng = np.random.default_rng([seed & 0xFFFFFFFFFFFFFFFF, first])
+    rng = np.random.default_rng([number & 0xFFFFFFFFFFFFFFFF for number in chance])
     ticks = 0
     while not (over := game.over(states)).all():
         if deals.tick_limit and ticks >= deals.tick_limit:
             break
+        if stop():
+            raise CancelledError
         game.observe(states, views, masks, memories)
         asked = masks.any(axis=2) & ~over[:, None]
         for policy, whose in ((player, mine), (table, ~mine)):

@@ -102,7 +102,7 @@ def read_run_config(run_dir: Path) -> TrainConfig:
     path = run_dir / CONFIG_JSON
     try:
         return from_dict(json.loads(path.read_text(encoding="utf-8"))["config"])
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise RunError(
             f"{run_dir} is not a run: it has no {CONFIG_JSON}; begin one with `strategos train`"
         ) from None
@@ -239,8 +239,9 @@ class _Run:
         try:
             self.display.note(f"compiling the rules for these {self._places} (only the first time) ...")
             self.trainer.warm_up()
-        except KeyboardInterrupt:
-            pass  # the loop sees that it was asked
+        except (KeyboardInterrupt, Exception):  # Numba swallows the interrupt and fails later
+            if not self.interrupt.asked:
+                raise
         finally:
             self.interrupt.at_once = False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import CancelledError
 from dataclasses import replace
 
 import numpy as np
@@ -157,6 +158,13 @@ def test_equal_players_make_nothing_of_a_deal():
     assert np.allclose(duel.samples, 0, atol=1e-6)
     low, high = duel.interval()
     assert low <= 0 <= high
+
+
+def test_a_duel_that_is_given_up_ends_before_the_next_move():
+    asked = iter([False, False, True])
+    with pytest.raises(CancelledError):
+        play_duel(tables()[0], Fixed(0), Fixed(0), deal_keys(1, 0, 8), stop=lambda: next(asked))
+    assert next(asked, "all were asked") == "all were asked"
 
 
 def test_the_better_player_makes_points_and_the_comparison_changes_sign():
