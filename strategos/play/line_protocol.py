@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from strategos.games.generals.record import ARMY_CAP, NEUTRAL, OBSTACLE, view_dtype
+from strategos.games.generals.record import ARMY_CAP, BY_CHASE, NEUTRAL, OBSTACLE, view_dtype
 
 MOVE, SKIP, BUILD = range(3)
 NOBODY, ME, OPPONENT = range(3)
@@ -106,7 +106,7 @@ def parse_frame(lines: Sequence[bytes], greeting: Greeting) -> np.record:
     view["terrain"] = terrain
     view["owner"] = np.array([NEUTRAL, player, 1 - player])[owner]
     view["army"] = np.minimum(army, ARMY_CAP)
-    view["alive"], view["team"] = 1, [0, 1]
+    view["alive"], view["team"], view["order"] = 1, [0, 1], BY_CHASE
     return view
 
 

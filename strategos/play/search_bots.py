@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from strategos.games import make_game
+from strategos.games.generals.record import RULESETS
 from strategos.games.spec import Game
 from strategos.play.beliefs import Beliefs, make_beliefs
 from strategos.play.evaluators.generals import ScriptedEvaluator
@@ -85,8 +86,7 @@ class MctsBot:
     """Plays Generals of any size, players, teams and ruleset, and Blob, by `simulations` simulations a move.
 
     It keeps nothing between calls but search objects: each thread that asks has its own, one for each kind of
-    board or table that it met. A view does not tell all of the rules: without builds the ruleset is taken to
-    be generalsio.
+    board or table that it met.
     """
 
     def __init__(self, simulations: int) -> None:
@@ -104,7 +104,7 @@ class MctsBot:
         if "terrain" in names:
             if memories is None:
                 raise ValueError(f"{self.name} needs the memories of its seat; run the engine with memories")
-            kinds = np.column_stack([views["stride"], views["team"]])
+            kinds = np.column_stack([views["stride"], views["order"], views["team"]])
             make = self._for_generals
         elif "num_bids" in names:
             kinds = np.column_stack([views[name] for name in ("players", "largest", "scoring", "turned_up")])
@@ -128,9 +128,12 @@ class MctsBot:
         return SearchConfig(worlds=worlds, simulations=simulations, gumbel_scale=0.0, **more)
 
     def _for_generals(self, views: np.ndarray, masks: np.ndarray, kind: list[int]) -> SearchPolicy:
-        stride, *teams = kind
+        stride, order, *teams = kind
         cells = views["owner"].shape[1]
-        ruleset = "competition" if masks.shape[1] > cells + 1 else "generalsio"
+        told = order, int(masks.shape[1] > cells + 1)
+        ruleset = next(
+            name for name, rules in RULESETS.items() if (rules["order"], rules.get("builds", 0)) == told
+        )
         game = make_game(
             "generals",
             height=cells // stride,

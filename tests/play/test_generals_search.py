@@ -9,7 +9,7 @@ from strategos.engine.batch import Batch
 from strategos.games import make_game
 from strategos.games.generals.game import Generals
 from strategos.games.generals.notation import parse_state
-from strategos.games.generals.record import LEFT
+from strategos.games.generals.record import LEFT, RULESETS
 from strategos.games.kuhn.game import Kuhn
 from strategos.play.agents import PolicyError, load_policy
 from strategos.play.bots import BOTS
@@ -238,6 +238,17 @@ def test_mcts_plays_every_kind_of_board_and_answers_a_row_alike_alone(name):
     rows = [slice(row, row + 1) for row in range(4)]
     assert [int(bot.act(views[r], masks[r], memories[r], rng)[0]) for r in rows] == together.tolist()
     assert len(bot.act(views[:0], masks[:0], memories[:0], rng)) == 0
+
+
+@pytest.mark.parametrize("ruleset", RULESETS)
+def test_mcts_searches_by_the_rules_of_the_board(ruleset):
+    game = Generals(6, 6, 2, ruleset=ruleset)
+    batch = Batch(game, 1, seed=1)
+    batch.reset()
+    seen, bot = batch.observation, MctsBot(1)
+    bot.act(seen.views[:, 0], seen.masks[:, 0], seen.memories[:, 0], np.random.default_rng(0))
+    (searched,) = bot._searches.policies.values()
+    assert searched.game.rules == game.rules
 
 
 @pytest.mark.parametrize("rival", ["random", "expander"])

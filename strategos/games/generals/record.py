@@ -127,6 +127,7 @@ def view_dtype(cells: int, players: int) -> np.dtype:
             ("terrain", "u1", (cells,)),  # FOG and OBSTACLE where unseen
             ("alive", "u1", (players,)),
             ("team", "i1", (players,)),
+            ("order", "u1"),  # of moves within a tick: what no other field or mask tells of the rules
         ]
     )
 

@@ -79,6 +79,7 @@ def write_view(state, player, view, rows):
     view.width = state.width
     view.stride = stride
     view.me = player
+    view.order = state.rules.order
     for other in range(state.team.shape[0]):
         view.army_total[other] = state.army_total[other]
         view.land_total[other] = state.land_total[other]

@@ -43,6 +43,7 @@ class View:
     terrain: list[int]
     alive: list[int]
     team: list[int]
+    order: int
 
 
 @dataclass
@@ -80,6 +81,7 @@ def view(position: Position, player: int) -> View:
         terrain=in_fog(position, player),
         alive=[int(status == ALIVE) for status in position.status],
         team=position.team,
+        order=position.rules["order"],
     )
     for tile in in_sight(position, player):
         sight.army[tile] = min(position.army[tile], ARMY_CAP)
