@@ -17,7 +17,7 @@ from torch import Tensor
 
 @njit(nogil=True, cache=True)
 def _log_total(logits, mask, num_actions):
-    """Maximum and log-sum-exp of the legal `logits`; (0, -1) without a legal action."""
+    """Log-sum-exp of the legal `logits`; -1 without a legal action."""
     highest = -np.inf
     for byte in range(mask.shape[0]):
         if mask[byte]:
