@@ -99,8 +99,8 @@ class GateConfig:
     temperature: float = 0.0
     """Of the players' sampling, without search; 0 is greedy, which runs in circles on a grid."""
     points: float = 0.02
-    """The gain that the test looks for; none at all is the other hypothesis. 0 takes every candidate: where to
-    beat the champion is not to be better, as near an equilibrium."""
+    """The gain that the test looks for; none at all is the other hypothesis. 0 takes every candidate: where
+    to beat the champion is not to be better, as near an equilibrium."""
     alpha: float = 0.05
     """Probability to accept a candidate that gains nothing."""
     beta: float = 0.05
