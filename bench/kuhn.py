@@ -5,8 +5,8 @@
 Exploitability in chips a game: a coin's is 0.46, the equilibrium's 0. `kuhn/search/RULE/SIMULATIONS` is that
 of a search alone, leaves judged by random playouts, its twelve decisions searched apart, over eight sets of
 streams. `kuhn/learn/NAME` is that of the agent at the end of training, without search, over seeds;
-`kuhn/search-after/NAME` lets that agent's network guide the search of its own training. `--quick` takes one
-seed and a tenth of the samples, and shows only that the way is open.
+`kuhn/search-after/NAME/SIMULATIONS` lets that agent's network guide the kind of search that it learned from.
+`--quick` takes one seed and a tenth of the samples, and shows only that the way is open.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ LEARNERS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 TARGET = "at most 0.05"
-WORLDS = 12
+WORLDS, SIMULATIONS = 12, (64, 2000)
+"""Budgets of a decision: that of self-play, and thirty times as much."""
 
 
 def main() -> None:
@@ -58,11 +60,11 @@ def main() -> None:
     own.add_argument("--plot", type=Path)
     chosen, sys.argv[1:] = own.parse_known_args()
     options = parse_options(__doc__)
-    seeds, share = (chosen.seeds[:1], 0.1) if options.quick else (chosen.seeds, 1.0)
+    seeds, share, streams = (chosen.seeds[:1], 0.1, 2) if options.quick else (chosen.seeds, 1.0, 8)
     for rule, settings in RULES.items():
-        for simulations in (64, 2000):
+        for simulations in SIMULATIONS:
             config = SearchConfig(worlds=WORLDS, simulations=simulations, **settings)
-            found = [searched(config, RolloutEvaluator(1), seed) for seed in range(8)]
+            found = [searched(config, RolloutEvaluator(1), seed) for seed in range(streams)]
             total = WORLDS * simulations
             target = TARGET if rule == "regret" and total > 10_000 else ""
             report(options, f"kuhn/search/{rule}/{total}", found, "chips", target=target)
@@ -70,9 +72,9 @@ def main() -> None:
     for name, runs in curves.items():
         ends = [points[-1][1] for points, _ in runs]
         report(options, f"kuhn/learn/{name}", ends, "chips", target=TARGET if "-" not in name else "")
-        after = [each for _, each in runs if each is not None]
-        if after:
-            report(options, f"kuhn/search-after/{name}", after, "chips")
+        for simulations in runs[0][1]:
+            after = [each[simulations] for _, each in runs]
+            report(options, f"kuhn/search-after/{name}/{WORLDS * simulations}", after, "chips")
     if chosen.plot:
         draw({name: [points for points, _ in runs] for name, runs in curves.items()}, chosen.plot)
 
@@ -87,8 +89,8 @@ def searched(config: SearchConfig, evaluator: Evaluator, seed: int) -> float:
 
 def learn(
     options: Options, name: str, seed: int, share: float
-) -> tuple[list[tuple[int, float]], float | None]:
-    """A run's exploitability by samples, and that of search with its network where it trained by search."""
+) -> tuple[list[tuple[int, float]], dict[int, float]]:
+    """A run's exploitability by samples, and by simulations that of its search with its network."""
     preset, changes = LEARNERS[name]
     config = load_config(preset, {"seed": seed, **changes})
     config = load_config(preset, {"seed": seed, **changes, "samples": round(config.samples * share)})
@@ -101,9 +103,11 @@ def learn(
             agent = trainer.agent(1.0)
             points.append((trainer.samples, exploitability(table(agent.probabilities(*decisions(), None)))))
         if config.algorithm == "ppo":
-            return points, None
-        evaluator = NetworkEvaluator(KUHN, agent.network, agent.encode)
-        return points, searched(config.search, evaluator, seed)
+            return points, {}
+        judge = NetworkEvaluator(KUHN, agent.network, agent.encode)
+        return points, {
+            each: searched(replace(config.search, simulations=each), judge, seed) for each in SIMULATIONS
+        }
     finally:
         trainer.close()
 
@@ -118,7 +122,7 @@ def draw(curves: dict[str, Iterable[list[tuple[int, float]]]], path: Path) -> No
     figure, panels = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
     colours = iter(("#0072B2", "#56B4E9", "#D55E00", "#E69F00", "#009E73", "#CC79A7"))
     for name, runs in curves.items():
-        axes, colour = panels[name.startswith("alphazero")], next(colours)
+        axes, colour = panels[int(name.startswith("alphazero"))], next(colours)
         for number, points in enumerate(runs):
             samples, chips = zip(*points, strict=True)
             axes.plot(np.array(samples) / 1e3, chips, color=colour, label=None if number else name, alpha=0.8)
