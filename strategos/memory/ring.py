@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from strategos.durable import write_atomically
 from strategos.memory.shards import (
     ShardError,
     Shards,
@@ -26,7 +27,6 @@ from strategos.memory.shards import (
     describe,
     pack,
     unpack,
-    write_whole,
 )
 from strategos.memory.sum_tree import SumTree
 
@@ -285,7 +285,7 @@ class Ring:
         """Write the whole ring, only the filled part, into one file, all or nothing."""
         with self._lock:
             examples = as_bytes(self.since(self.oldest))
-            write_whole(Path(path), pack(self._meta(), self._books() | {"examples": examples}))
+            write_atomically(Path(path), pack(self._meta(), self._books() | {"examples": examples}))
 
     def load(self, path: Path | str) -> None:
         """Become the ring that `save` wrote; `ShardError` for a file that is damaged or of another dtype."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,7 +18,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-_TEMPORARY = ".writing-"
+from strategos.durable import TEMPORARY, write_atomically
+
 _SHARD = re.compile(r"examples-(\d{12})-(\d{12})\.safetensors")
 _META = "strategos"
 
@@ -106,22 +106,6 @@ def _hash(meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write one file, all or nothing: beside, synced, renamed, the folder synced."""
-    temporary = path.with_name(f"{_TEMPORARY}{path.name}")
-    with open(temporary, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    if os.name != "nt":  # folders cannot be opened there
-        handle = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
 class Shards:
     """The examples of one run in `folder`, as shards of numbered records of `dtype`.
 
@@ -166,7 +150,7 @@ class Shards:
         end = first + len(examples)
         meta = {"first": first, "end": end, "dtype": describe(self.dtype)}
         path = self._path(first, end)
-        write_whole(path, pack(meta, {"examples": as_bytes(examples)}))
+        write_atomically(path, pack(meta, {"examples": as_bytes(examples)}))
         return path
 
     def _read(self, first: int, end: int) -> np.ndarray:
@@ -231,5 +215,5 @@ class Shards:
         for start, stop in self.spans:
             if stop <= oldest:
                 self._path(start, stop).unlink()
-        for leftover in self.folder.glob(f"{_TEMPORARY}*"):
+        for leftover in self.folder.glob(f"{TEMPORARY}*"):
             leftover.unlink()

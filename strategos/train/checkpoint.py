@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from strategos.durable import TEMPORARY, write_folder_atomically
 from strategos.play.agents import META_FILE, PolicyError, checked_bytes, read_meta
 
 CHECKPOINTS_FOLDER = "checkpoints"
-_TEMPORARY = ".writing-"
 
 
 class RunError(RuntimeError):
@@ -36,51 +36,12 @@ class Checkpoint:
     files: dict[str, bytes]
 
 
-def _write_synced(path: Path, content: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return  # folders cannot be opened there
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace one file, all or nothing."""
-    temporary = path.with_name(f"{_TEMPORARY}{path.name}")
-    _write_synced(temporary, content)
-    os.replace(temporary, path)
-
-
 def save_checkpoint(run_dir: Path, samples: int, files: Mapping[str, bytes], meta: Mapping[str, Any]) -> Path:
     """Write `files` and `meta` as the checkpoint of `samples`; returns its folder once it is safe on disk."""
-    parent = run_dir / CHECKPOINTS_FOLDER
-    parent.mkdir(parents=True, exist_ok=True)
-    folder = parent / f"step-{samples:012d}"
-    temporary = parent / f"{_TEMPORARY}{folder.name}"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
+    folder = run_dir / CHECKPOINTS_FOLDER / f"step-{samples:012d}"
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    for name, content in files.items():
-        _write_synced(temporary / name, content)
     whole = {**meta, "samples": samples, "files": hashes}
-    _write_synced(temporary / META_FILE, json.dumps(whole, indent=1).encode())
-    _sync_folder(temporary)
-    replaced = parent / f"{_TEMPORARY}replaced"
-    if folder.exists():  # the same moment again, after a resume
-        shutil.rmtree(replaced, ignore_errors=True)
-        os.rename(folder, replaced)
-    os.rename(temporary, folder)
-    _sync_folder(parent)
-    shutil.rmtree(replaced, ignore_errors=True)
+    write_folder_atomically(folder, {**files, META_FILE: json.dumps(whole, indent=1).encode()})
     return folder
 
 
@@ -122,7 +83,7 @@ def load_newest(run_dir: Path) -> tuple[Checkpoint | None, list[str]]:
 
 def mark_best(run_dir: Path, folder: Path) -> None:
     """Point `best` in the run folder at a checkpoint."""
-    temporary = run_dir / f"{_TEMPORARY}best"
+    temporary = run_dir / f"{TEMPORARY}best"
     with contextlib.suppress(FileNotFoundError):
         temporary.unlink()
     try:
@@ -139,7 +100,7 @@ def prune(run_dir: Path, kept: int) -> None:
     for folder in checkpoint_folders(run_dir)[: -max(kept, 1)]:
         if folder.resolve() != best:
             shutil.rmtree(folder, ignore_errors=True)
-    for leftover in (run_dir / CHECKPOINTS_FOLDER).glob(f"{_TEMPORARY}*"):
+    for leftover in (run_dir / CHECKPOINTS_FOLDER).glob(f"{TEMPORARY}*"):
         shutil.rmtree(leftover, ignore_errors=True)
 
 

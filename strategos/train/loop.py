@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Any
 
 from strategos import __version__
+from strategos.durable import write_atomically
 from strategos.memory.shards import ShardError
 from strategos.train.checkpoint import (
     Checkpoint,
@@ -28,7 +29,6 @@ from strategos.train.checkpoint import (
     run_lock,
     samples_of,
     save_checkpoint,
-    write_atomically,
 )
 from strategos.train.config import ConfigError, TrainConfig, from_dict, to_dict, to_toml
 from strategos.train.dashboard import Display, make_display

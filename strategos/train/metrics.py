@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from strategos.train.checkpoint import write_atomically
+from strategos.durable import write_atomically
 
 METRICS_FILE = "metrics.jsonl"
 

@@ -1,0 +1,55 @@
+"""Files and folders that are whole or not there: written beside, synced, renamed. `kill -9` at any moment
+leaves what was there before."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+TEMPORARY = ".writing-"
+"""Begins the name of what is not finished yet."""
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace one file, all or nothing."""
+    temporary = path.with_name(f"{TEMPORARY}{path.name}")
+    _write_synced(temporary, content)
+    os.replace(temporary, path)
+    _sync_folder(path.parent)
+
+
+def write_folder_atomically(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write a folder with `files` in it, in place of the one that may be there."""
+    parent = folder.parent
+    parent.mkdir(parents=True, exist_ok=True)
+    temporary, replaced = parent / f"{TEMPORARY}{folder.name}", parent / f"{TEMPORARY}replaced"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    for name, content in files.items():
+        _write_synced(temporary / name, content)
+    _sync_folder(temporary)
+    if folder.exists():
+        shutil.rmtree(replaced, ignore_errors=True)
+        os.rename(folder, replaced)
+    os.rename(temporary, folder)
+    _sync_folder(parent)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":
+        return  # folders cannot be opened there
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
