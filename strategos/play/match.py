@@ -8,9 +8,9 @@ and whoever is left goes on. Nothing here rates players or writes files.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -128,40 +128,56 @@ def play_match(
     boards = numbers // seats if paired else numbers
     seating = (np.arange(seats) + numbers[:, None]) % seats
     played: list[PlayedGame] = []
-    illegal = np.zeros(seats, np.int64)
     for first in range(0, num_games, batch_size):
         rows = slice(first, min(first + batch_size, num_games))
         seeds = np.array([derive(derive(seed, _BOARDS), int(board)) for board in boards[rows]], np.int64)
         rng = np.random.default_rng([seed & 0xFFFFFFFFFFFFFFFF, _CHANCE, first])
-        played += _play_batch(game, policies, seeds, seating[rows], rng, tick_limit, record, threads, illegal)
-    return _count(policies, played, boards, illegal, paired)
+        played += play_games(
+            game,
+            policies,
+            seeds,
+            seating[rows],
+            rng=rng,
+            tick_limit=tick_limit,
+            record=record,
+            threads=threads,
+        )
+    return _count(policies, played, boards, paired)
 
 
-def _play_batch(
+def play_games(
     game: Game,
     policies: Sequence[Policy],
     seeds: np.ndarray,
     seating: np.ndarray,
+    *,
     rng: np.random.Generator,
     tick_limit: int,
-    record: bool,
-    threads: int | None,
-    illegal: np.ndarray,
+    record: bool = False,
+    threads: int | None = None,
+    on_tick: Callable[[int], None] | None = None,
 ) -> list[PlayedGame]:
-    """Play one batch to its end; `seating` [B, P] tells the policy on each seat."""
+    """Play a game of each of `seeds` [G] int64, all of them together, until the last of them has ended.
+
+    `seating` [G, P] tells who has each seat, as a place in `policies`; a policy may have several seats, and
+    is asked once a tick for all of them. `on_tick` is told after every tick how many games it has ended, and
+    breaks off by raising. The result is a function of the arguments and of the state of `rng`, the number of
+    threads left out; where programs play, also of their answers in time.
+    """
     size = len(seeds)
     batch = Batch(game, size, threads=threads, tick_limit=tick_limit)
     batch.reset(seeds=seeds)
     running = np.ones(size, bool)
     lengths, truncated = np.zeros(size, np.int64), np.zeros(size, bool)
     returns = np.zeros(seating.shape, np.float32)
+    refused = np.zeros(seating.shape, np.int64)
     actions = np.zeros(seating.shape, np.int32)
     history: list[np.ndarray] = []
     with ExitStack() as stack:
         sessions = {
             place: stack.enter_context(closing(policy.begin()))
             for place, policy in enumerate(policies)
-            if isinstance(policy, SessionPolicy)
+            if isinstance(policy, SessionPolicy) and (seating == place).any()
         }
         gone: set[tuple[int, int]] = set()
         while running.any():
@@ -173,18 +189,16 @@ def _play_batch(
                 history.append(actions.copy())
             batch.step(actions)
             lengths[running] += 1
-            refused = (batch.illegal != 0) & running[:, None] & (actions != LEAVE)
-            illegal += np.bincount(seating[refused], minlength=len(illegal))
+            refused += (batch.illegal != 0) & running[:, None] & (actions != LEAVE)
             ended = running & (batch.terminated | batch.truncated)
             truncated[ended] = batch.truncated[ended] & ~batch.terminated[ended]
             returns[ended] = np.where(truncated[ended, None], 0, batch.returns[ended])
             running &= ~ended
             for session in sessions.values() if ended.any() else ():
                 session.finish(np.flatnonzero(ended))
-        conduct = [
-            tuple(sessions[place].conduct(row) if place in sessions else Conduct() for place in places)
-            for row, places in enumerate(seating.tolist())
-        ]
+            if on_tick is not None:
+                on_tick(int(ended.sum()))
+        conduct = [_conduct(sessions, row, seating[row], refused[row]) for row in range(size)]
     moves = np.stack(history) if record else None
     return [
         PlayedGame(
@@ -201,6 +215,17 @@ def _play_batch(
     ]
 
 
+def _conduct(
+    sessions: Mapping[int, Session], row: int, places: np.ndarray, refused: np.ndarray
+) -> tuple[Conduct, ...]:
+    """Of each seat of a game, with what the game `refused`."""
+    behaved = [sessions[place].conduct(row) if place in sessions else Conduct() for place in places.tolist()]
+    return tuple(
+        replace(each, illegal=each.illegal + number)
+        for each, number in zip(behaved, refused.tolist(), strict=True)
+    )
+
+
 def _choose(
     game: Game,
     policies: Sequence[Policy],
@@ -215,13 +240,12 @@ def _choose(
     moving = running[:, None] & np.ones(seating.shape, bool)
     if not game.spec.simultaneous:
         moving &= seen.masks.any(axis=2)
-    for seat in range(seating.shape[1]):
-        for place, policy in enumerate(policies):
-            rows = np.flatnonzero(moving[:, seat] & (seating[:, seat] == place))
-            if len(rows) and place not in sessions:
-                chosen = policy.act(*_seen_from(seen, rows, seat), rng)
-                # An id below 0 is illegal like any other that is none, but must not stand for `LEAVE`.
-                actions[rows, seat] = np.where(chosen < 0, game.spec.num_actions, chosen)
+    for place, policy in enumerate(policies):
+        rows, seats = np.nonzero(moving & (seating == place))
+        if len(rows) and place not in sessions:
+            chosen = policy.act(*_seen_from(seen, rows, seats), rng)
+            # An id below 0 is illegal like any other that is none, but must not stand for `LEAVE`.
+            actions[rows, seats] = np.where(chosen < 0, game.spec.num_actions, chosen)
     for place, session in sessions.items():
         rows, seats = np.nonzero(moving & (seating == place))
         if len(rows):
@@ -229,7 +253,7 @@ def _choose(
 
 
 def _seen_from(
-    seen: Observation, rows: np.ndarray, seats: np.ndarray | int
+    seen: Observation, rows: np.ndarray, seats: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Copies of the views, masks and memories of some seats."""
     places = rows * seen.views.shape[1] + seats  # `take` copies records whole, an index field by field
@@ -267,12 +291,11 @@ def _count(
     policies: Sequence[Policy],
     played: list[PlayedGame],
     boards: np.ndarray,
-    illegal: np.ndarray,
     paired: bool,
 ) -> MatchResult:
     size = len(policies)
     outcome = np.zeros((len(played), size), np.int64)  # 0 lost, 1 drawn, 2 won: half points
-    faults, forfeits = np.zeros(size, np.int64), np.zeros(size, np.int64)
+    illegal, faults, forfeits = (np.zeros(size, np.int64) for _ in range(3))
     for number, game in enumerate(played):
         seats = list(game.seats)
         outcome[number, seats] = 1 + np.sign(game.returns).astype(np.int64)

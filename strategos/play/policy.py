@@ -15,7 +15,7 @@ import numpy as np
 class Policy(Protocol):
     """A player, asked about many games at once.
 
-    One call answers for one seat of B games; `views["me"]` tells which seat. A policy keeps
+    Each row is one seat of one game; `views["me"]` tells which seat. A policy keeps
     nothing between calls: what it remembers is in `memories`, so the rows of a call may come from
     any games in any order, and the answer for a row does not depend on the rows beside it.
     """

@@ -130,7 +130,8 @@ def verify(record: GameRecord) -> None:
         )
 
 
-def _replay(record: GameRecord) -> Iterator[tuple[Game, np.ndarray]]:
+def recorded_game(record: GameRecord) -> Game:
+    """The game that a record is of; `RecordError` where it cannot be built or the record does not fit it."""
     options = {
         key: tuple(value) if isinstance(value, list) else value for key, value in record.options.items()
     }
@@ -144,6 +145,12 @@ def _replay(record: GameRecord) -> Iterator[tuple[Game, np.ndarray]]:
     for what, values in (("players", record.players), ("returns", record.returns)):
         if len(values) != seats:
             raise RecordError(f"{len(values)} {what} are recorded for {seats} seats")
+    return game
+
+
+def _replay(record: GameRecord) -> Iterator[tuple[Game, np.ndarray]]:
+    game = recorded_game(record)
+    seats = game.spec.num_players
     states = np.zeros(1, game.state_dtype)
     illegal = np.zeros((1, seats), np.uint8)
     game.reset(states, np.array([record.seed], np.int64))
@@ -160,10 +167,11 @@ def _replay(record: GameRecord) -> Iterator[tuple[Game, np.ndarray]]:
         yield game, states.copy()
 
 
-def write_records(folder: Path | str, records: Iterable[GameRecord]) -> Path:
+def write_records(folder: Path | str, records: Iterable[GameRecord], number: int | None = None) -> Path:
     """Write records to a new numbered Parquet file in `folder` and add them to its index.
 
-    The file appears whole or not at all. `ValueError` when there are no records.
+    The file appears whole or not at all; its number is the next free one or `number`. `ValueError` when there
+    are no records, `FileExistsError` where `number` is taken.
     """
     rows = list(records)
     if not rows:
@@ -188,24 +196,30 @@ def write_records(folder: Path | str, records: Iterable[GameRecord]) -> Path:
     pq.write_table(table, unfinished, compression="zstd", write_page_checksum=True)
     with open(unfinished, "rb") as file:
         os.fsync(file.fileno())
-    path = _publish(unfinished, folder)
+    path = _publish(unfinished, folder, number)
     with _open_index(folder) as index:
         _add_to_index(index, path.name, rows)
     index.close()
     return path
 
 
-def _publish(unfinished: Path, folder: Path) -> Path:
-    """Give a finished file the next free number; of two writers at once each gets its own."""
+def records_path(folder: Path, number: int) -> Path:
+    """The file of games of that number in `folder`."""
+    return folder / f"games-{number:06d}.parquet"
+
+
+def _publish(unfinished: Path, folder: Path, number: int | None) -> Path:
+    """Give a finished file its number, or the next free one; of two writers at once each gets its own."""
+    if number is not None:
+        os.link(unfinished, records_path(folder, number))  # unlike a rename, refuses a name that is taken
+        unfinished.unlink()
+        return records_path(folder, number)
     numbers = [int(path.stem[6:]) for path in folder.glob("games-*.parquet") if path.stem[6:].isdigit()]
     number = max(numbers, default=0)
     while True:
         number += 1
-        path = folder / f"games-{number:06d}.parquet"
         with contextlib.suppress(FileExistsError):
-            os.link(unfinished, path)  # unlike a rename, refuses a name that is taken
-            unfinished.unlink()
-            return path
+            return _publish(unfinished, folder, number)
 
 
 def read_records(path: Path | str) -> list[GameRecord]:
