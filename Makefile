@@ -20,9 +20,9 @@ test: $(VENV)/.installed-test lint ## lint, check types and imports, run the tes
 	@echo "==> tests"
 	@$(BIN)/python -m pytest $(ARGS)
 
-test-long: $(VENV)/.installed-test ## play the rules beside their readable twin for hours, 100,000 ticks each
-	@echo "==> 100,000 ticks of every configuration: this takes hours"
-	@STRATEGOS_TWIN_TICKS=100000 $(BIN)/python -m pytest -vv --timeout 0 tests/games/test_reference.py $(ARGS)
+test-long: $(VENV)/.installed-test ## play the rules beside their readable twin, 100,000 ticks each
+	@echo "==> 100,000 ticks of every ruleset and team layout, on all cores"
+	@STRATEGOS_TWIN_TICKS=100000 $(BIN)/python -m pytest -vv -s --timeout 0 tests/games/test_reference.py $(ARGS)
 
 lint: $(VENV)/.installed-test ## ruff, mypy and the layers of the house
 	@echo "==> ruff"

@@ -176,7 +176,8 @@ def played(request: pytest.FixtureRequest) -> Iterator[Callable[[str, tuple[int,
     if TICKS <= FEW_TICKS:
         yield lambda rules, teams: play(rules, teams, TICKS)
         return
-    chosen = [item.callspec.params for item in request.session.items if item.module is request.module]
+    items = [item for item in request.session.items if item.module is request.module]
+    chosen = [item.callspec.params for item in items if "played" in item.fixturenames]
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(available_cores(), mp_context=spawn) as pool:
         games = {
