@@ -5,8 +5,9 @@
 Exploitability in chips a game: a coin's is 0.46, the equilibrium's 0. `kuhn/search/RULE/SIMULATIONS` is that
 of a search alone, leaves judged by random playouts, its twelve decisions searched apart, over eight sets of
 streams. `kuhn/learn/NAME` is that of the agent at the end of training, without search, over seeds;
-`kuhn/search-after/NAME/SIMULATIONS` lets that agent's network guide the kind of search that it learned from.
-`--quick` takes one seed and a tenth of the samples, and shows only that the way is open.
+`kuhn/search-after/NAME/SIMULATIONS` lets that agent's network guide the kind of search that it learned from,
+over four sets of streams. `--quick` takes one seed and a tenth of the samples, and shows only that the way is
+open.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def main() -> None:
         ends = [points[-1][1] for points, _ in runs]
         report(options, f"kuhn/learn/{name}", ends, "chips", target=TARGET if "-" not in name else "")
         for simulations in runs[0][1]:
-            after = [each[simulations] for _, each in runs]
+            after = [each for _, found in runs for each in found[simulations]]
             report(options, f"kuhn/search-after/{name}/{WORLDS * simulations}", after, "chips")
     if chosen.plot:
         draw({name: [points for points, _ in runs] for name, runs in curves.items()}, chosen.plot)
@@ -89,8 +90,8 @@ def searched(config: SearchConfig, evaluator: Evaluator, seed: int) -> float:
 
 def learn(
     options: Options, name: str, seed: int, share: float
-) -> tuple[list[tuple[int, float]], dict[int, float]]:
-    """A run's exploitability by samples, and by simulations that of its search with its network."""
+) -> tuple[list[tuple[int, float]], dict[int, list[float]]]:
+    """A run's exploitability by samples, and that of its search with its network, by simulations."""
     preset, changes = LEARNERS[name]
     config = load_config(preset, {"seed": seed, **changes})
     config = load_config(preset, {"seed": seed, **changes, "samples": round(config.samples * share)})
@@ -106,7 +107,8 @@ def learn(
             return points, {}
         judge = NetworkEvaluator(KUHN, agent.network, agent.encode)
         return points, {
-            each: searched(replace(config.search, simulations=each), judge, seed) for each in SIMULATIONS
+            each: [searched(replace(config.search, simulations=each), judge, stream) for stream in range(4)]
+            for each in SIMULATIONS
         }
     finally:
         trainer.close()
