@@ -1,4 +1,4 @@
-"""A small run of every algorithm, never stopped and trained once for all tests; and runs that are killed."""
+"""A small run of every algorithm and of a league, trained once for all tests; and runs that are killed."""
 
 from __future__ import annotations
 
@@ -21,11 +21,40 @@ SMALL = {
         "game": {"tick_limit": 20},
         "net": {"channels": 8, "blocks": 2},
         "ppo": {"minibatch": 64, "epochs": 2},
-        "rollout": {"games": 12, "ticks": 8, "bots": {"expander": 0.2}, "past": 0.2, "past_every": 0.3},
+        "rollout": {"games": 12, "ticks": 8, "bots": {"expander": 0.2}},
+        "league": {"past": 0.2, "every": 0.3},
         "evaluation": {"every": -1.0, "games": 4, "against": ["random"], "tick_limit": 30},
         "stages": [
             {"boards": [{"height": 8, "width": 8, "spawn_distance": [2, 6]}, {"height": 8, "width": 8}]},
             {"start": 0.6, "boards": [{"height": 8, "width": 8}]},
+        ],
+    },
+    "league": {
+        "samples": 5000,
+        "checkpoint_every": 0.2,
+        "checkpoints_kept": 100,
+        "tensorboard": False,
+        "game": {"tick_limit": 30},
+        "net": {"channels": 8, "blocks": 1},
+        "ppo": {"minibatch": 64, "epochs": 1},
+        "rollout": {"games": 40, "ticks": 8, "bots": {"expander": 0.2}},
+        "league": {
+            "agents": 2,
+            "main_exploiters": 1,
+            "league_exploiters": 1,
+            "past": 0.3,
+            "peers": 0.2,
+            "bots": ["random"],
+            "matchmaking": "hard",
+            "every": 0.2,
+            "kept": 2,
+            "exploiter_wins": 0.5,
+            "exploiter_patience": 0.4,
+        },
+        "evaluation": {"every": -1.0, "games": 4, "against": ["random"], "tick_limit": 30},
+        "stages": [
+            {"boards": [{"height": 8, "width": 8, "spawn_distance": [2, 3]}], "advance": 0.02, "games": 20},
+            {"boards": [{"height": 8, "width": 8}], "back": 0.01, "games": 5, "shaping": 0.1},
         ],
     },
     "alphazero": {
@@ -64,6 +93,7 @@ SMALL = {
 """The configuration of each; about ten iterations, with a checkpoint after most of them."""
 
 PLAYED = {
+    "league": ("generals", {"height": 8, "width": 8}),
     "ppo": ("generals", {"height": 8, "width": 8}),
     "alphazero": ("blob", {"players": 4, "cards": 2}),
 }

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
+from strategos.league.roles import LeagueConfig
 from strategos.learn.alphazero import AlphaZeroConfig
 from strategos.learn.ppo import PPOConfig
 from strategos.nets.cards import CardNetConfig
@@ -23,6 +24,7 @@ TABLES: dict[str, type] = {
     "cards": CardNetConfig,
     "ppo": PPOConfig,
     "rollout": configuration.RolloutConfig,
+    "league": LeagueConfig,
     "alphazero": AlphaZeroConfig,
     "search": SearchConfig,
     "self_play": alphazero_tables.SelfPlayConfig,
@@ -89,6 +91,8 @@ boards = [{ height = 8, width = 8, spawn_distance = [2, 8] }]
 start = 0.5
 boards = [{ height = 8, width = 8 }, { height = 12, width = 12, min_height = 9, min_width = 9 }]
 ```
+
+A stage can also be left by a win rate, and come back when it falls: [leagues](leagues.md#a-curriculum).
 
 So are the deals of Blob. The first kind is what agents are measured on; trump and dealer are drawn for each
 round:

@@ -20,12 +20,15 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from strategos.engine.planes import PLANES
 from strategos.games import GAMES
+from strategos.league.roles import LeagueConfig, agents_of
 from strategos.learn.alphazero import AlphaZeroConfig
 from strategos.learn.ppo import PPOConfig
 from strategos.nets.cards import CardNetConfig
 from strategos.play.search import SearchConfig
 from strategos.spelling import nearest
 from strategos.train.alphazero_tables import DealConfig, GateConfig, MemoryConfig, SelfPlayConfig
+from strategos.train.stages import BoardConfig as BoardConfig
+from strategos.train.stages import StageConfig, check_stages
 
 PRESETS_FOLDER = Path(__file__).parent / "presets"
 ALGORITHMS = ("ppo", "alphazero")
@@ -45,6 +48,8 @@ class GameConfig:
     """generalsio, classic, duel or competition."""
     players: int = 2
     """Seats of a game; in Blob `deals` say it."""
+    teams: tuple[int, ...] | None = None
+    """The team of each seat, as in [0, 0, 1, 1], where not everyone is alone; an agent plays a whole team."""
     tick_limit: int = 400
     """A game is cut here. 0 never."""
     limit_value: float | None = None
@@ -88,44 +93,12 @@ class RolloutConfig:
     """Share of the games against each bot, for example { hunter = 0.2 }."""
     teacher: str = ""
     """A bot that says what it would do on the learner's samples, for as long as `ppo.teacher_until`."""
-    past: float = 0.0
-    """Share of the games against past selves; until there is one, they are played against oneself."""
-    past_kept: int = 6
-    """How many past selves are kept."""
-    past_every: float = 0.08
-    """A new past self joins each time the run has advanced by this share."""
     shaping: float = 1.0
     """Weight, at the start, of the potential: the difference of land and army shares. 0 is sparse."""
     shaping_until: float = 0.67
     """Share of the run by which that weight has fallen to 0."""
     together: bool = False
     """Every iteration plays all boards; otherwise they take turns."""
-
-
-@dataclass(frozen=True)
-class BoardConfig:
-    """One kind of board."""
-
-    height: int = 8
-    """Rows."""
-    width: int = 8
-    """Columns."""
-    spawn_distance: tuple[int, int] | None = None
-    """Lowest and highest Manhattan distance of the generals; the ruleset's own where left out."""
-    min_height: int | None = None
-    """Boards vary from here to `height`."""
-    min_width: int | None = None
-    """... and from here to `width`."""
-
-
-@dataclass(frozen=True)
-class StageConfig:
-    """A stage of the curriculum: from a share of the run on, these boards."""
-
-    start: float = 0.0
-    """Share of the run at which the stage begins."""
-    boards: tuple[BoardConfig, ...] = (BoardConfig(),)
-    """The boards that are played."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +159,7 @@ class TrainConfig:
     cards: CardNetConfig = field(default_factory=CardNetConfig)
     ppo: PPOConfig = field(default_factory=PPOConfig)
     rollout: RolloutConfig = field(default_factory=RolloutConfig)
+    league: LeagueConfig = field(default_factory=LeagueConfig)
     alphazero: AlphaZeroConfig = field(default_factory=AlphaZeroConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
     self_play: SelfPlayConfig = field(default_factory=SelfPlayConfig)
@@ -225,11 +199,7 @@ def _check(config: TrainConfig) -> None:
             "rollout.teacher (a bot) and ppo.teacher_weight (above 0) belong together: set both or neither"
         )
     _check_evaluation(config.evaluation)
-    if not config.stages or config.stages[0].start != 0 or any(not stage.boards for stage in config.stages):
-        raise ConfigError("stages: the first one starts at 0, and each has at least one board")
-    starts = [stage.start for stage in config.stages]
-    if starts != sorted(set(starts)) or starts[-1] >= 1:
-        raise ConfigError(f"stages must start one after the other, from 0 to below 1, not {starts}")
+    _check_league(config)
 
 
 def _check_algorithm(config: TrainConfig) -> None:
@@ -261,13 +231,31 @@ def _check_rollout(rollout: RolloutConfig) -> None:
         raise ConfigError(
             f"rollout.games ({rollout.games}) must be at least rollout.workers ({rollout.workers})"
         )
-    shares = [*rollout.bots.values(), rollout.past]
-    if min(shares) < 0 or sum(shares) > 1:
+
+
+def _check_league(config: TrainConfig) -> None:
+    league, rollout, teams = config.league, config.rollout, config.game.teams
+    bots = [rollout.bots, *(stage.bots for stage in config.stages if stage.bots is not None)]
+    for shares in ([*each.values(), league.past, league.peers] for each in bots):
+        if min(shares) < 0 or sum(shares) > 1:
+            raise ConfigError(
+                "the shares in rollout.bots (or a stage's bots), league.past and league.peers must not be "
+                "negative nor exceed 1 together"
+            )
+    agents = len(agents_of(league))
+    if config.algorithm != "ppo" and league != LeagueConfig():
+        raise ConfigError('a league is trained by PPO; set algorithm = "ppo" or leave out league')
+    if rollout.games < rollout.workers * agents:
         raise ConfigError(
-            "the shares in rollout.bots and rollout.past must not be negative nor exceed 1 together"
+            f"rollout.games ({rollout.games}) must be at least {rollout.workers * agents}: "
+            "a game for every agent and worker"
         )
-    if rollout.past > 0 and (rollout.past_every <= 0 or rollout.past_kept < 1):
-        raise ConfigError("rollout.past needs rollout.past_every above 0 and rollout.past_kept of 1 or more")
+    if teams is not None and (len(teams) != config.game.players or len({*map(teams.count, teams)}) != 1):
+        raise ConfigError(f"game.teams needs {config.game.players} entries and teams of one size")
+    try:
+        check_stages(config.stages, rollout.bots, league.past + league.peers > 0)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def _check_evaluation(evaluation: EvaluationConfig) -> None:

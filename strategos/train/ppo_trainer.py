@@ -7,6 +7,7 @@ import os
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,35 +15,35 @@ import msgspec
 import numpy as np
 import torch
 from safetensors.torch import load, save
-from torch import Tensor
+from torch import nn
 
 from strategos.engine.batch import Batch
 from strategos.games.spec import Game
+from strategos.league.matchmaking import Draw
+from strategos.league.roles import MAIN
+from strategos.league.seating import PAST, PEERS, Seating, arrange
 from strategos.learn.maths import anneal
 from strategos.learn.ppo import PPO
 from strategos.play.agents import WEIGHTS_FILE, load_policy
 from strategos.play.exploitability import agent_exploitability
 from strategos.play.match import play_match
-from strategos.play.network import NetworkPolicy, build_network, describe_network, make_encoder
+from strategos.play.network import NetworkPolicy, describe_network, make_encoder
 from strategos.play.policy import Policy
 from strategos.play.try_out import try_out
-from strategos.train.config import BoardConfig, TrainConfig
-from strategos.train.curriculum import make_board_game, stage_at
+from strategos.train.actor import Actor
+from strategos.train.arena import Arena
+from strategos.train.config import BoardConfig, TrainConfig, to_dict
+from strategos.train.curriculum import Curriculum, make_board_game
 from strategos.train.devices import choose_device, one_thread_each, plain_tensors
-from strategos.train.rollout import PAST, SELF, Actor, Arena, Collected, CollectSettings, Tally, collect
+from strategos.train.league import League
+from strategos.train.rollout import Collected, CollectSettings, Tally, collect
 from strategos.train.trainers import Clock, Evaluation, Tell
 
-_RAW_WEIGHTS, _OPTIMISER, _PAST_SELVES, _GENERATORS, _GAMES = (
-    "weights.safetensors",
-    "optimiser.safetensors",
-    "past.safetensors",
-    "generators.safetensors",
-    "games.msgpack",
-)
+_GENERATORS, _GAMES = "generators.safetensors", "games.msgpack"
 
 
 class PPOTrainer:
-    """A run in progress: network, optimiser, games, random streams, past selves, counters."""
+    """A run in progress: the agents of its league, games, random streams, curriculum, counters."""
 
     unsteady_iterations, steady_iterations = 4, 8
     gated = False
@@ -62,7 +63,8 @@ class PPOTrainer:
         self.executor = ThreadPoolExecutor(
             min(workers, os.cpu_count() or 1), initializer=one_thread_each, initargs=(self.device.type,)
         )
-        self._make_games(0)
+        self.curriculum = Curriculum(config.stages)
+        self._make_games()
         spec = self.games[0].spec
         options = {
             "channels": config.net.channels,
@@ -74,19 +76,17 @@ class PPOTrainer:
         }
         builds = spec.name == "generals" and config.game.ruleset == "competition"
         self.description = describe_network(spec, config.net.planes, builds, **options)
-        self.network = build_network(self.description).to(self.device)
         self.encode = make_encoder(self.description["planes"], self.device, config.net.bfloat16)
-        side_by_side = self.executor if self.device.type == "cpu" else None
-        self.ppo = PPO(
-            self.network, config.ppo, device=self.device, executor=side_by_side, compiled=config.compile
+        bots = {*config.rollout.bots, *(name for stage in config.stages for name in stage.bots or ())}
+        self.league = League(
+            config.league, bots, self.description, to_dict(config.game), self.device, self._make_ppo
         )
-        self.past: list[list[Tensor]] = []
-        self._past_network = build_network(self.description).to(self.device)
         streams = np.random.SeedSequence(config.seed).spawn(workers + 1)
         self.rng = np.random.default_rng(streams[0])
         self.worker_rngs = [np.random.default_rng(stream) for stream in streams[1:]]
         self.generators = [self._generator(worker) for worker in range(workers)]
-        self.bots: dict[str, Policy] = {name: load_policy(name) for name in config.rollout.bots}
+        names = sorted({*bots, *config.league.bots})
+        self.bots: dict[str, Policy] = {name: load_policy(name) for name in names}
         self.teacher = load_policy(config.rollout.teacher) if config.rollout.teacher else None
         self._make_arenas()
 
@@ -100,40 +100,68 @@ class PPOTrainer:
             return None
         return torch.Generator(self.device).manual_seed(self.config.seed * 1000 + worker)
 
-    def _make_games(self, stage: int) -> None:
-        self.stage = stage
-        boards = self.config.stages[stage].boards
+    def _make_ppo(self, network: nn.Module) -> PPO:
+        side_by_side = self.executor if self.device.type == "cpu" else None
+        return PPO(
+            network,
+            self.config.ppo,
+            device=self.device,
+            executor=side_by_side,
+            compiled=self.config.compile,
+        )
+
+    def _make_games(self) -> None:
+        boards = self.curriculum.now.boards
         self.games = [make_board_game(self.config.game, board) for board in boards]
 
     def _make_arenas(self) -> None:
-        config, workers = self.config, self.config.rollout.workers
+        config, workers, stage = self.config, self.config.rollout.workers, self.curriculum.stage
+        limit = self.curriculum.now.tick_limit
         self.arenas: list[list[Arena]] = []
         for worker in range(workers):
             num_games = (config.rollout.games + worker) // workers
             self.arenas.append([])
             for board, game in enumerate(self.games):
-                stream = np.random.SeedSequence([config.seed, self.stage, worker, board])
+                moves = [len(self.curriculum.history)] if self.curriculum.by_wins else []
+                stream = np.random.SeedSequence([config.seed, stage, worker, board, *moves])
                 batch = Batch(
                     game,
                     num_games,
                     seed=int(stream.generate_state(1)[0]),
                     threads=1,
-                    tick_limit=config.game.tick_limit,
+                    tick_limit=config.game.tick_limit if limit is None else limit,
                     autoreset="same_step",
                 )
                 batch.reset()
-                self.arenas[worker].append(Arena(batch, self._shares()))
+                self.arenas[worker].append(self._arena(batch))
 
-    def _shares(self) -> dict[str, float]:
-        rollout = self.config.rollout
-        return {**rollout.bots, **({PAST: rollout.past} if rollout.past > 0 else {})}
+    def _arena(self, batch: Batch, members: list[list[str]] | None = None) -> Arena:
+        names = [learner.name for learner in self.league.learners]
+        return Arena(batch, self._seating(batch), names, members)
+
+    def _seating(self, batch: Batch) -> Seating:
+        teams = batch.game.options.get("teams") or range(batch.game.spec.num_players)
+        shares = [self._shares(learner.role) for learner in self.league.learners]
+        return arrange(batch.num_games, tuple(teams), shares, len(self.league.mains))
+
+    def _shares(self, role: str) -> dict[str, float]:
+        """Of the games of an agent, those that are not against itself."""
+        if role != MAIN:
+            return {PAST: 1.0}
+        stage, league = self.curriculum.now, self.config.league
+        bots = self.config.rollout.bots if stage.bots is None else stage.bots
+        more = {PAST: league.past, PEERS: league.peers}
+        return {**bots, **{kind: share for kind, share in more.items() if share > 0}}
 
     def _make_evaluation_game(self) -> Game | None:
         """The board of the evaluations; there are bots for Generals only."""
         config = self.config.evaluation
         if config.every < 0 or self.config.game.name != "generals":
             return None
-        return make_board_game(self.config.game, BoardConfig(config.height, config.width))
+        game, sides = self.config.game, len(set(self.config.game.teams or ()))
+        if game.teams is not None:  # by turns, so that teams stay together when matches rotate the seats
+            game = replace(game, teams=tuple(seat % sides for seat in range(game.players)))
+        return make_board_game(game, BoardConfig(config.height, config.width))
 
     def warm_up(self) -> None:
         """Compile what the run will need, for every board of every stage and for the evaluations.
@@ -147,94 +175,98 @@ class PPOTrainer:
         boards = [board for stage in self.config.stages for board in stage.boards]
         games = [make_board_game(self.config.game, board) for board in dict.fromkeys(boards)]
         settings = CollectSettings(ticks=2, gamma=1.0, trace=1.0, shaping=1.0)
-        kinds = dict.fromkeys(self._shares(), 1 / (1 + len(self._shares())))
+        first = self.league.learners[0]
+        kinds = dict.fromkeys([*self.bots, PAST], 1 / (2 + len(self.bots)))
+        actor = Actor({first.name: first.network}, self.encode, self._generator(0))
         for game in [*games, *more]:
-            batch = Batch(game, 4 * (1 + len(kinds)), threads=1, tick_limit=1, autoreset="same_step")
+            batch = Batch(game, 4 * (2 + len(self.bots)), threads=1, tick_limit=1, autoreset="same_step")
             batch.reset()
-            actor = Actor(self.network, self.encode, self._generator(0))
-            opponents = self.bots | {PAST: NetworkPolicy(self.network, self.encode)}
-            collect(Arena(batch, kinds), actor, opponents, np.random.default_rng(0), settings)
+            seating = arrange(batch.num_games, range(game.spec.num_players), [kinds], 1)
+            arena = Arena(batch, seating, [first.name])
+            collect(arena, actor, self.bots, [Draw()], np.random.default_rng(0), settings)
 
     def iterate(self, clock: Clock, tell: Tell | None = None) -> dict[str, Any]:
         """Collect, learn, and return metrics; an iteration is short, so there is nothing to `tell`."""
-        stage = stage_at(self.config.stages, self.progress)
-        if stage != self.stage:
-            self._make_games(stage)
+        if self.curriculum.move(self.progress, self.samples):
+            self._make_games()
             self._make_arenas()
         progress = self.progress
         collected = self._collect(progress)
         collected_at = clock()
-        shards = [each.shard for each in collected if len(each.shard)]
-        metrics = self.ppo.update(shards, progress, self.rng)
-        self.samples += sum(len(shard) for shard in shards)
+        metrics = self._learn(collected, progress)
         self.iteration += 1
-        self._keep_past_self(progress)
         metrics |= self._report(collected)
+        self.league.advance(progress, self.progress, self.samples, self.rng)
+        metrics |= self.league.metrics() | self.curriculum.metrics()
         return metrics | {"time/learning": clock() - collected_at}
 
     def _collect(self, progress: float) -> list[Collected]:
-        rollout = self.config.rollout
+        rollout, stage = self.config.rollout, self.curriculum.now
         boards = range(len(self.games))
         if not rollout.together:
             boards = range(self.iteration % len(boards), self.iteration % len(boards) + 1)
+        shaping = anneal(rollout.shaping, 0.0, progress / max(rollout.shaping_until, 1e-9))
         settings = CollectSettings(
             ticks=rollout.ticks,
             gamma=self.config.ppo.gamma,
             trace=self.config.ppo.trace,
-            shaping=anneal(rollout.shaping, 0.0, progress / max(rollout.shaping_until, 1e-9)),
+            shaping=shaping if stage.shaping is None else stage.shaping,
             limit_value=self.config.game.limit_value,
         )
-        opponents = self.bots | {PAST: self._past_policy()}
-        teacher = self.teacher if self.ppo.teacher_weight(progress) > 0 else None
+        draws = self.league.draws()
+        sitting = {name for arenas in self.arenas for arena in arenas for name in set(arena.members.flat)}
+        networks = self.league.networks({*sitting, *(name for draw in draws for name in draw.names)})
+        first = self.league.learners[0]
+        teacher = self.teacher if first.ppo.teacher_weight(progress) > 0 else None
 
         def work(worker: int) -> list[Collected]:
-            actor = Actor(self.network, self.encode, self.generators[worker])
+            actor = Actor(networks, self.encode, self.generators[worker])
             rng = self.worker_rngs[worker]
             return [
-                collect(self.arenas[worker][board], actor, opponents, rng, settings, teacher)
+                collect(self.arenas[worker][board], actor, self.bots, draws, rng, settings, teacher)
                 for board in boards
             ]
 
         self.shaping = settings.shaping
         return [each for part in self.executor.map(work, range(rollout.workers)) for each in part]
 
-    def _past_policy(self) -> Policy:
-        """One of the past selves, drawn anew for every iteration; oneself while there is none."""
-        if not self.past:
-            return NetworkPolicy(self.network, self.encode, name=PAST)
-        chosen = self.past[int(self.rng.integers(len(self.past)))]
-        with torch.no_grad():
-            for parameter, value in zip(self._past_network.parameters(), chosen, strict=True):
-                parameter.copy_(value)
-        return NetworkPolicy(self._past_network, self.encode, name=PAST)
-
-    def _keep_past_self(self, before: float) -> None:
-        every = self.config.rollout.past_every
-        if self.config.rollout.past <= 0 or int(before / every) == int(self.progress / every):
-            return
-        self.past.append([each.clone() for each in self.ppo.optimiser.average.average])
-        if len(self.past) > self.config.rollout.past_kept:
-            self.past.pop(int(self.rng.integers(len(self.past) - 1)))  # the newest always stays
+    def _learn(self, collected: Sequence[Collected], progress: float) -> dict[str, float]:
+        """Let every agent learn from its own experience; the means of the main agents' metrics."""
+        found: dict[str, list[float]] = defaultdict(list)
+        for place, learner in enumerate(self.league.learners):
+            shards = [each.shards[place] for each in collected if len(each.shards[place])]
+            if not shards:
+                continue
+            metrics = learner.ppo.update(shards, progress, self.rng)
+            self.samples += sum(len(shard) for shard in shards)
+            for name, value in metrics.items() if learner.role == MAIN else ():
+                found[name].append(value)
+        return {name: float(np.mean(values)) for name, values in found.items()}
 
     def _report(self, collected: Sequence[Collected]) -> dict[str, Any]:
-        tallies: dict[str, Tally] = defaultdict(Tally)
+        tallies: dict[tuple[str, str], Tally] = defaultdict(Tally)
         seconds: dict[str, float] = defaultdict(float)
         for each in collected:
-            for kind, tally in each.tallies.items():
-                tallies[kind].wins += tally.wins
-                tallies[kind].draws += tally.draws
-                tallies[kind].losses += tally.losses
+            for pair, tally in each.tallies.items():
+                tallies[pair].join(tally)
             for part, spent in each.seconds.items():
                 seconds[part] += spent / self.config.rollout.workers
+        self.league.record(tallies)
         lengths = [length for each in collected for length in each.lengths]
         report: dict[str, Any] = {f"collect/{part}": spent for part, spent in seconds.items()}
         report["shaping"] = self.shaping
         report["games_ended"] = len(lengths)
         if lengths:
             report["game_ticks"] = float(np.mean(lengths))
-        for kind, tally in sorted(tallies.items()):
-            if kind != SELF and tally.games:
-                report[f"rollout_win/{kind}"] = tally.wins / tally.games
+        kinds: dict[str, Tally] = defaultdict(Tally)
+        mains = {main.name for main in self.league.mains}
+        for (name, other), tally in tallies.items():
+            if name in mains:
+                kinds[self.league.kind_of(other)].join(tally)
+        for kind, tally in sorted(kinds.items()):
+            report[f"rollout_win/{kind}"] = tally.wins / tally.games
+            if self.curriculum.now.against in ("", kind):
+                self.curriculum.count(tally.games, tally.wins)
         return report
 
     def evaluate(self) -> Evaluation | None:
@@ -250,11 +282,12 @@ class PPOTrainer:
             exact = agent_exploitability(self.games[0], agent) if config.every >= 0 else None
             return None if exact is None else Evaluation({"exploitability": exact})
         players = game.spec.num_players
+        teams = game.options["teams"]
 
         def against(opponent: Policy) -> tuple[float, float, float]:
             result = play_match(
                 game,
-                [agent] + [opponent] * (players - 1),
+                [agent if team == teams[0] else opponent for team in teams],
                 num_games=-(-config.games // players) * players,
                 seed=self.config.seed,
                 tick_limit=config.tick_limit,
@@ -273,32 +306,23 @@ class PPOTrainer:
         return Evaluation(row, scores)
 
     def agent(self, temperature: float = 1.0) -> NetworkPolicy:
-        """The agent that is kept: the averaged weights, in a network of their own."""
-        network = build_network(self.description).to(self.device).eval()
-        self.ppo.optimiser.average.copy_to(network.parameters())
+        """The agent that is kept: the best main agent's averaged weights, in a network of their own."""
+        network = self.league.best.averaged(self.league.build().eval())
         return NetworkPolicy(network, self.encode, name="agent", temperature=temperature)
 
-    def state_files(self, folder: Path | None = None) -> tuple[dict[str, bytes], dict[str, Any]]:
-        """Everything the next iteration depends on: files of a checkpoint, and its plain data."""
-        average = self.agent().network.state_dict()
-        files = {
-            _RAW_WEIGHTS: save(plain_tensors(self.network.state_dict())),
-            WEIGHTS_FILE: save(plain_tensors(average)),
-            _OPTIMISER: save(plain_tensors(self.ppo.optimiser.state_tensors())),
-            _GAMES: msgspec.msgpack.encode(
-                [[arena.batch.save() for arena in arenas] for arenas in self.arenas]
-            ),
-        }
-        if self.past:
-            files[_PAST_SELVES] = save(
-                plain_tensors(
-                    {
-                        f"{age}.{index}": each
-                        for age, past in enumerate(self.past)
-                        for index, each in enumerate(past)
-                    }
-                )
-            )
+    def state_files(self, folder: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
+        """Everything the next iteration depends on: files of a checkpoint, and its plain data.
+
+        Members of the population are written once, below the run's `folder`.
+        """
+        files, since = self.league.save(folder)
+        files[WEIGHTS_FILE] = save(plain_tensors(self.agent().network.state_dict()))
+        files[_GAMES] = msgspec.msgpack.encode(
+            [
+                [{"batch": arena.batch.save(), "members": arena.members.tolist()} for arena in arenas]
+                for arenas in self.arenas
+            ]
+        )
         states = {str(i): each.get_state() for i, each in enumerate(self.generators) if each is not None}
         if states:
             files[_GENERATORS] = save(states)
@@ -306,35 +330,29 @@ class PPOTrainer:
             "network": self.description,
             "iteration": self.iteration,
             "total_samples": self.total_samples,
-            "stage": self.stage,
-            "past_selves": len(self.past),
+            "curriculum": self.curriculum.save(),
+            "since": since,
             "rng": self.rng.bit_generator.state,
             "worker_rngs": [rng.bit_generator.state for rng in self.worker_rngs],
         }
         return files, json.loads(json.dumps(meta))
 
-    def load_state(self, files: dict[str, bytes], meta: dict[str, Any], folder: Path | None = None) -> None:
+    def load_state(self, files: dict[str, bytes], meta: dict[str, Any], folder: Path) -> None:
         """Go on exactly where `state_files` was called; `ValueError` if it belongs to another run."""
-        self.network.load_state_dict(load(files[_RAW_WEIGHTS]))
-        self.ppo.optimiser.load_state_tensors(load(files[_OPTIMISER]))
+        self.league.load(files, meta["since"], folder)
         self.samples, self.iteration = int(meta["samples"]), int(meta["iteration"])
         self.total_samples = int(meta["total_samples"])
-        if self.stage != meta["stage"]:
-            self._make_games(int(meta["stage"]))
+        self.curriculum.load(meta["curriculum"])
+        self._make_games()
         saved = msgspec.msgpack.decode(files[_GAMES])
         if len(saved) != self.config.rollout.workers or any(len(each) != len(self.games) for each in saved):
             raise ValueError("the saved games are of another number of workers or boards")
         self.arenas = [
             [
-                Arena(Batch.load(game, data, threads=1), self._shares())
-                for game, data in zip(self.games, batches, strict=True)
+                self._arena(Batch.load(game, data["batch"], threads=1), data["members"])
+                for game, data in zip(self.games, arenas, strict=True)
             ]
-            for batches in saved
-        ]
-        past = load(files[_PAST_SELVES]) if _PAST_SELVES in files else {}
-        self.past = [
-            [past[f"{age}.{index}"].to(self.device) for index in range(len(self.ppo.optimiser.parameters))]
-            for age in range(int(meta["past_selves"]))
+            for arenas in saved
         ]
         self.rng.bit_generator.state = meta["rng"]
         for rng, state in zip(self.worker_rngs, meta["worker_rngs"], strict=True):

@@ -1,0 +1,1 @@
+"""Populations and who plays whom; nothing here trains or knows a game's rules."""
