@@ -16,6 +16,7 @@ D. Siegmund, Sequential Analysis (1985), chapter 10.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,6 +113,10 @@ class SequentialTest:
         step = float(pairs_step(counts[None], self.null, self.better)[0])
         return self._verdict(llr, total, float(counts @ PAIR_SCORES / total), step)
 
+    def of_pair_scores(self, scores: np.ndarray) -> Verdict:
+        """Judge pairs of games by the challenger's share of the points of each: `scores` [N] in quarters."""
+        return self.of_pairs(np.bincount(np.round(4 * np.asarray(scores)).astype(np.int64), minlength=5))
+
     def of_deals(self, points: np.ndarray) -> Verdict:
         """Judge deals by the challenger's mean `points` [N] of each, over all the seats it had."""
         points = np.asarray(points, np.float64).reshape(-1)
@@ -151,6 +156,27 @@ class SequentialTest:
         status = (CONTINUE, ACCEPT, REJECT)[decision]
         exhausted = status == CONTINUE and count >= self.maximum
         return Verdict(REJECT if exhausted else status, evidence, lower, upper, count, mean, exhausted)
+
+
+def decide(
+    test: SequentialTest,
+    judge: Callable[[np.ndarray], Verdict],
+    observe: Callable[[int, int], np.ndarray],
+    on_look: Callable[[Verdict], None] = lambda verdict: None,
+) -> tuple[Verdict, np.ndarray]:
+    """Observe until the test knows or runs out: the last verdict, and all that was observed [N] float64.
+
+    `observe(first, last)` gives observations number `first` to `last`, which `judge` reads: the test's own
+    `of_pair_scores` or `of_deals`. `on_look` is told of every look.
+    """
+    observed = np.zeros(0)
+    verdict = judge(observed)
+    while verdict.status == CONTINUE:
+        last = min(len(observed) + test.look, test.maximum)
+        observed = np.concatenate([observed, observe(len(observed), last)])
+        verdict = judge(observed)
+        on_look(verdict)
+    return verdict, observed
 
 
 def pair_counts(first: np.ndarray, second: np.ndarray) -> np.ndarray:

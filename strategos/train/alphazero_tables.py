@@ -114,6 +114,8 @@ class GateConfig:
         for name in ("every", "deals", "step", "kept", "rating_deals"):
             if getattr(self, name) < 1:
                 raise ValueError(f"gate.{name} must be at least 1, not {getattr(self, name)}")
+        if self.deals < 2:
+            raise ValueError("gate.deals must be at least 2: one deal has no spread")
         if self.temperature < 0:
             raise ValueError(f"gate.temperature must be 0 or more, not {self.temperature}")
         if self.points < 0:

@@ -134,11 +134,18 @@ def _play_chunk(
     )
 
 
-def compare(deals: Deals, one: Policy, other: Policy, keys: np.ndarray, seed: int = 0) -> np.ndarray:
+def compare(
+    deals: Deals,
+    one: Policy,
+    other: Policy,
+    keys: np.ndarray,
+    seed: int = 0,
+    stop: Callable[[], bool] = lambda: False,
+) -> np.ndarray:
     """Relative points [deals] of `one` over `other`: alone at the other's table, and the other at its own.
 
-    Turned round it changes its sign, up to the players' own chance.
+    Turned round it changes its sign, up to the players' own chance. `CancelledError` where `stop` says so.
     """
-    there = play_duel(deals, one, other, keys, seed).samples
-    here = play_duel(deals, other, one, keys, seed).samples
+    there = play_duel(deals, one, other, keys, seed, stop).samples
+    here = play_duel(deals, other, one, keys, seed, stop).samples
     return (there - here) / 2

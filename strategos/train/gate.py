@@ -15,14 +15,13 @@ import numpy as np
 
 from strategos.games.rng import derive
 from strategos.ratings.points import Meeting, PointsRating, fit
-from strategos.ratings.sprt import ACCEPT, CONTINUE, SequentialTest
+from strategos.ratings.sprt import ACCEPT, SequentialTest, decide
 from strategos.train.alphazero_tables import GateConfig
 from strategos.train.deals import Deals
 from strategos.train.duel import Maker, compare, mean_interval
 
 Map = Callable[[Callable, Iterable], Iterable]
 """`map`, or that of an executor."""
-_FEWEST = 16
 _CHANCE = 1 << 20
 _SPREAD = 0.618_033_988_749_895
 
@@ -57,16 +56,15 @@ def challenge(
         config.points,
         config.alpha,
         config.beta,
-        minimum=min(_FEWEST, config.deals),
+        minimum=min(SequentialTest.minimum, config.deals),
         maximum=config.deals,
+        look=config.step,
     )
-    samples = np.zeros(0)
-    verdict = test.of_deals(samples)
-    while verdict.status == CONTINUE:
-        last = min(len(samples) + config.step, config.deals)
-        more = meet(tables, candidate, champion, seed, len(samples), last, run)
-        samples = np.concatenate([samples, more])
-        verdict = test.of_deals(samples)
+
+    def observe(first: int, last: int) -> np.ndarray:
+        return meet(tables, candidate, champion, seed, first, last, run)
+
+    verdict, samples = decide(test, test.of_deals, observe)
     return _result(samples, accepted=verdict.status == ACCEPT, undecided=verdict.exhausted)
 
 
@@ -76,11 +74,18 @@ def _result(samples: np.ndarray, *, accepted: bool, undecided: bool) -> GateResu
 
 
 def meet(
-    tables: Sequence[Deals], one: Maker, other: Maker, seed: int, first: int, last: int, run: Map
+    tables: Sequence[Deals],
+    one: Maker,
+    other: Maker,
+    seed: int,
+    first: int,
+    last: int,
+    run: Map,
+    stop: Callable[[], bool] = lambda: False,
 ) -> np.ndarray:
     """Points [last - first] of `one` over `other` on deals number `first` to `last` of the series `seed`.
 
-    The deals are spread over the tables by their shares.
+    The deals are spread over the tables by their shares. `CancelledError` where `stop` says so.
     """
     bounds = np.cumsum([table.share for table in tables])
     parts = []
@@ -93,7 +98,7 @@ def meet(
 
     def play(part: tuple[Deals, np.ndarray]) -> np.ndarray:
         table, keys = part
-        return compare(table, one(), other(), keys, seed=derive(seed, _CHANCE) ^ int(keys[0]))
+        return compare(table, one(), other(), keys, derive(seed, _CHANCE) ^ int(keys[0]), stop)
 
     return np.concatenate(list(run(play, parts)))
 
