@@ -75,7 +75,7 @@ SMALL = {
             "bootstrap_simulations": 8,
         },
         "memory": {"capacity": 1800, "least": 128, "reuse": 3.0, "sampling": "prioritized"},
-        "gate": {"every": 2, "deals": 48, "step": 16, "rating_deals": 8, "kept": 2, "points": 0.05},
+        "gate": {"every": 2, "deals": 160, "step": 32, "rating_deals": 8, "kept": 2, "points": 0.05},
         "evaluation": {
             "every": 0.5,
             "games": 16,
