@@ -65,6 +65,7 @@ def add_history(report: Report, config: TrainConfig, meta: dict[str, Any], rows:
         for row in rows
         if "gate/points" in row
     ]
+    report.alarms = [(row["samples"], alarm) for row in rows for alarm in row.get("alarms", ())]
     anchor = anchor_of(dict.fromkeys(config.evaluation.against))
     report.points_ratings = Standings.load(meta["champions"]["meetings"]).ratings(anchor)
     report.anchor = anchor

@@ -52,6 +52,8 @@ class Report:
     """The deals of the contests."""
     gates: Sequence[dict[str, Any]] = ()
     """Every test of a candidate."""
+    alarms: Sequence[tuple[int, str]] = ()
+    """After how many samples a new champion had forgotten something, and what."""
     points_ratings: Sequence[PointsRating] = ()
     shown_round: ShownRound | None = None
     curves_png: bytes = b""

@@ -84,21 +84,28 @@ class Champions:
 
     def rate(
         self, tables: Sequence[Deals], bots: Mapping[str, Maker], seed: int, run: Map, tell: Tell
-    ) -> dict[str, float]:
-        """Let the newest champion meet those of the archive and the bots, and rate everybody."""
+    ) -> dict[str, Any]:
+        """Let the newest champion meet those of the archive and the bots, and rate everybody.
+
+        `alarms` are lines about opponents against whom an earlier champion did better; see `Standings.drops`.
+        """
         newest = self.history[-1]["name"]
         others: dict[str, Maker] = {
             name: partial(self.player, self._build(weights), name)
             for name, weights in self.archive.items()
             if name != newest
         }
-        metrics: dict[str, float] = {}
+        metrics: dict[str, Any] = {}
         for number, (name, other) in enumerate({**others, **bots}.items()):
             tell(f"{newest} against {name}", number / (len(others) + len(bots)))
             samples = meet(tables, self.player, other, seed, 0, self.config.rating_deals, run)
             self.standings.add(newest, name, samples)
             if name in others:
                 metrics["gate/worst_past"] = min(metrics.get("gate/worst_past", 1.0), float(samples.mean()))
+        drops = self.standings.drops(newest, [each["name"] for each in self.history[:-1]])
+        metrics["gate/alarms"] = float(len(drops))
+        if drops:
+            metrics["alarms"] = [drop.told_of(newest) for drop in drops]
         for rating in self.standings.ratings(anchor_of(bots)):
             if rating.name == newest:
                 metrics |= {"rating": rating.points, "rating_low": rating.low, "rating_high": rating.high}

@@ -7,11 +7,12 @@ rates. A new champion then meets the past ones and the bots again, so that forge
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtrit
 
 from strategos.games.rng import derive
 from strategos.ratings.points import Meeting, PointsRating, fit
@@ -103,6 +104,26 @@ def meet(
     return np.concatenate(list(run(play, parts)))
 
 
+@dataclass(frozen=True)
+class Drop:
+    """A player that does worse against an opponent than an earlier one did, by more than chance explains."""
+
+    opponent: str
+    earlier: str
+    was: float
+    """Points that the earlier one made against the opponent, of a deal."""
+    now: float
+    allowed: float
+    """The half width of the interval of the difference."""
+
+    def told_of(self, newest: str) -> str:
+        """One line."""
+        return (
+            f"alarm: {newest} made {self.now:+.3f} points against {self.opponent}, {self.earlier} had made "
+            f"{self.was:+.3f}: the interval allows to lose {self.allowed:.3f}"
+        )
+
+
 class Standings:
     """Who met whom, and the ratings in points that follow."""
 
@@ -113,6 +134,30 @@ class Standings:
         """Enter the points [deals] of `first` over `second`."""
         spread = float(samples.var(ddof=1)) if len(samples) > 1 else 1.0
         self.meetings.append(Meeting(first, second, len(samples), float(samples.mean()), spread))
+
+    def drops(self, newest: str, past: Collection[str], confidence: float = 0.95) -> list[Drop]:
+        """What `newest` has forgotten: each opponent against whom one of the `past` players made more.
+
+        Everybody makes 0 against itself. The chance that any of all the comparisons is a false alarm is at
+        most 1 - `confidence` (Bonferroni; Welch's interval with the fewer degrees of freedom of the two).
+        """
+        selves = [Meeting(name, name, 1 << 30, 0.0, 0.0) for name in past]
+        mine = [meeting for meeting in self.meetings if meeting.first == newest and meeting.deals > 1]
+        earlier = [
+            (now, was)
+            for now in mine
+            for was in (*selves, *self.meetings)
+            if was.second == now.second and was.first in past and was.deals > 1
+        ]
+        found: dict[str, Drop] = {}
+        for now, was in earlier:
+            spread = (now.variance / now.deals + was.variance / was.deals) ** 0.5
+            freedom = min(now.deals, was.deals) - 1
+            allowed = float(stdtrit(freedom, 1 - (1 - confidence) / len(earlier))) * spread
+            worst = found.get(now.second)
+            if was.points - now.points > allowed and (worst is None or was.points > worst.was):
+                found[now.second] = Drop(now.second, was.first, was.points, now.points, allowed)
+        return list(found.values())
 
     def ratings(self, anchor: str) -> list[PointsRating]:
         """The strongest first, `anchor` at 0; nothing before it has played."""

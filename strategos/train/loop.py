@@ -331,6 +331,8 @@ class _Run:
         }
         self.metrics.write(row)
         self.display.show(row)
+        for alarm in row.get("alarms", ()):
+            self.display.note(alarm)
 
     def _evaluate(self) -> None:
         """Play the bots and remember the score."""
