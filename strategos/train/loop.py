@@ -19,6 +19,7 @@ from typing import Any
 from strategos import __version__
 from strategos.durable import write_atomically
 from strategos.memory.shards import ShardError
+from strategos.play.agents import PolicyError
 from strategos.train.checkpoint import (
     Checkpoint,
     RunError,
@@ -207,7 +208,7 @@ class _Run:
             state = found.meta["run_state"]
             self.elapsed_s, self.best_score = float(state["elapsed_s"]), float(state["best_score"])
             self.wins, self.fitted = dict(state["wins"]), bool(state["fitted"])
-        except ShardError as error:
+        except (ShardError, PolicyError) as error:
             raise RunError(str(error)) from None
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise RunError(f"{found.folder} does not fit this version of Strategos: {error}") from None

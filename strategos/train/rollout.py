@@ -119,7 +119,7 @@ def collect(
     shaped = settings.shaping > 0 and "land_total" in (batch.game.view_dtype.names or ())
     joint = np.zeros((batch.num_games, players), np.int32)
     cut: list[tuple[int, np.ndarray, Seen]] = []
-    report = _Report(arena)
+    results = Results(arena)
     arena.seat(arena.unseated, draws, rng)
     for tick in range(ticks):
         everything, places = flat(batch.observation), arena.places(actor.networks)
@@ -154,7 +154,7 @@ def collect(
             if shaped:
                 ahead_at_end[tick, ends] = viewers_potential(last[0])
         over = np.flatnonzero(batch.terminated | batch.truncated)
-        report.add(over, lengths)
+        results.add(over, lengths)
         arena.seat(over, draws, rng)
     last_seen = rows_of(flat(batch.observation), rows)
     last_values = _values(arena, actor, last_seen, np.arange(seats))
@@ -202,7 +202,7 @@ def collect(
             )
         )
     watch.lap("advantages")
-    return Collected(shards, report.tallies, report.lengths, dict(watch.seconds))
+    return Collected(shards, results.tallies, results.lengths, dict(watch.seconds))
 
 
 def _first_rows(seen: Seen, count: int) -> Seen:
@@ -246,7 +246,7 @@ def _observer(store: Store, usable: np.ndarray, encode: Encoder) -> Callable[[np
     return observe
 
 
-class _Report:
+class Results:
     """Results and lengths of the games that ended."""
 
     def __init__(self, arena: Arena) -> None:

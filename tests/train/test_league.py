@@ -1,0 +1,246 @@
+"""Leagues while they train: whose rows are learned from, who sits down when, who joins and begins anew."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_runs import small_config, straight_run
+
+from strategos.engine.batch import Batch
+from strategos.games import make_game
+from strategos.league.matchmaking import Draw
+from strategos.league.population import POPULATION_FOLDER, Population
+from strategos.league.seating import PAST, PEERS, arrange
+from strategos.play.agents import load_policy
+from strategos.play.network import build_network, describe_network, make_encoder
+from strategos.train.actor import Actor, Stopwatch, flat, rows_of
+from strategos.train.arena import Arena
+from strategos.train.checkpoint import RunError
+from strategos.train.config import from_dict
+from strategos.train.loop import train
+from strategos.train.metrics import read_metrics
+from strategos.train.rollout import CollectSettings, Results, collect
+from strategos.train.trainers import make_trainer
+
+SETTINGS = CollectSettings(ticks=24, gamma=1.0, trace=1.0, shaping=0.0)
+NAMES = ("main-1", "main-2", "main-3", "main-4")
+BOARD = {"height": 8, "width": 8}
+
+
+def constant_network(description: dict, value: float) -> torch.nn.Module:
+    """Plays at random and values every position alike, so that its rows can be told."""
+    network = build_network(description)
+    with torch.no_grad():
+        network.value.weight.zero_()
+        network.value.bias.fill_(value)
+    return network
+
+
+def make_actor(game, names) -> Actor:
+    torch.manual_seed(0)
+    description = describe_network(game.spec, "memory", False, channels=8, blocks=1, bfloat16=False)
+    networks = {name: constant_network(description, place + 1.0) for place, name in enumerate(names)}
+    return Actor(networks, make_encoder("memory", "cpu", False))
+
+
+def make_arena(game, shares, agents, games=24, tick_limit=10, teams=None) -> Arena:
+    batch = Batch(game, games, seed=3, threads=1, tick_limit=tick_limit, autoreset="same_step")
+    batch.reset()
+    seating = arrange(games, teams or range(game.spec.num_players), [shares] * agents, agents)
+    return Arena(batch, seating, NAMES[:agents])
+
+
+@pytest.mark.parametrize("teams", [None, (0, 0, 1, 1)], ids=["free-for-all", "teams"])
+def test_every_agent_learns_from_its_own_rows_and_nobody_from_a_members(teams):
+    """Trap 12, with four seats: the value of a row names the network that chose there."""
+    game = make_game("generals", **BOARD, players=4, teams=teams)
+    agents = 2 if teams else 4
+    arena = make_arena(game, {PAST: 0.5, PEERS: 0.25}, agents, teams=teams)
+    actor = make_actor(game, [*NAMES[:agents], "old", "older"])
+    draws = [Draw(("old", "older"), (0.5, 0.5))] * agents
+    collected = collect(arena, actor, {}, draws, np.random.default_rng(0), SETTINGS)
+    for agent, shard in enumerate(collected.shards):
+        mine = (arena.seating.agents == agent).sum()
+        assert 0 < len(shard) <= 24 * mine and (shard.values == agent + 1.0).all()
+    learning = sum(len(rows) for rows in arena.agent_rows)
+    frozen = sum(len(rows) for _, rows in arena.places(actor.networks).opponents)
+    assert learning + frozen == 24 * 4 and frozen > 0
+    if teams:
+        assert (arena.members[:, 0] == arena.members[:, 1]).all()
+        assert (arena.members[:, 2] == arena.members[:, 3]).all()
+    else:
+        apart = arena.members[arena.seating.kinds == PEERS]
+        assert len(apart) and all(len(set(row)) == 4 for row in apart.tolist())
+
+
+def test_an_opponent_stays_for_a_whole_game_and_is_drawn_for_the_next():
+    game = make_game("generals", **BOARD)
+    arena, actor = make_arena(game, {PAST: 1.0}, 1), make_actor(game, ["main-1", "old", "older"])
+    rng, tick = np.random.default_rng(0), CollectSettings(ticks=1, gamma=1.0, trace=1.0, shaping=0.0)
+    seen, games = set(), 0
+    for _ in range(40):
+        before = arena.members.copy()
+        collected = collect(arena, actor, {}, [Draw(("old", "older"), (0.3, 0.7))], rng, tick)
+        changed = (arena.members != before).any(axis=1) & (before != "").all(axis=1)
+        assert (arena.batch.lengths[changed] == 0).all(), "only a new game has a new opponent"
+        seen |= set(arena.members.flat)
+        games += sum(tally.games for tally in collected.tallies.values())
+        assert set(collected.tallies) <= {("main-1", "old"), ("main-1", "older")}
+    assert seen == {"main-1", "old", "older"} and games == 24 * 4
+
+
+def test_frozen_opponents_and_learners_choose_in_one_batch_as_they_would_alone():
+    game = make_game("generals", **BOARD)
+    arena, actor = make_arena(game, {PAST: 0.5}, 2), make_actor(game, ["main-1", "main-2", "old", "older"])
+    with torch.no_grad():
+        for number, network in enumerate(actor.networks.values()):
+            network.value.weight.normal_(generator=torch.Generator().manual_seed(number))
+    arena.seat(np.arange(24), [Draw(("old", "older"), (0.5, 0.5))] * 2, np.random.default_rng(0))
+    places = arena.places(actor.networks)
+    seen = rows_of(flat(arena.batch.observation), places.rows)
+    _, _, values = actor.act(seen, places.groups, np.random.default_rng(1), Stopwatch())
+    first = 0
+    for name, count in places.groups:
+        alone = actor.values(rows_of(seen, np.arange(first, first + count)), name)
+        np.testing.assert_allclose(values[first : first + count], alone, atol=1e-5)
+        first += count
+    assert [name for name, _ in places.groups] == ["main-1", "main-2", "old", "older"] and first == len(
+        values
+    )
+
+
+def test_at_a_table_of_four_everybody_meets_everybody():
+    """The winner has won against each, two losers have drawn; a pair is entered once."""
+    game = make_game("generals", **BOARD, players=4)
+    arena = make_arena(game, {PEERS: 1.0}, 4, games=8)
+    results = Results(arena)
+    seat = int(np.flatnonzero(arena.members[0] == "main-2")[0])
+    arena.batch.returns[0] = -1 / 3
+    arena.batch.returns[0, seat] = 1
+    results.add(np.array([0]), arena.batch.lengths)
+    points = {
+        pair: tally.points if pair[0] == "main-2" else 1 - tally.points
+        for pair, tally in results.tallies.items()
+        if "main-2" in pair
+    }
+    assert len(results.tallies) == 6 and list(points.values()) == [1.0, 1.0, 1.0]
+    assert all(tally.draws == 1 for pair, tally in results.tallies.items() if "main-2" not in pair)
+
+
+def test_an_exploiter_that_wins_joins_and_begins_anew_from_the_best_agent(tmp_path):
+    trainer = make_trainer(small_config("league"))
+    try:
+        league = trainer.league
+        exploiter = next(each for each in league.learners if each.role == "main-exploiter")
+        rng = np.random.default_rng(0)
+        league.population.record("main-2", "main-1", 60, 60)
+        for main in ("main-1", "main-2"):
+            league.population.record(exploiter.name, main, 60, 55)
+        optimiser = exploiter.ppo
+        league.advance(0.0, 0.19, 10, rng)
+        assert exploiter.ppo is optimiser, "not before it had time to learn"
+        with torch.no_grad():
+            league.mains[1].network.value.bias.fill_(7.0)
+        league.advance(0.19, 0.21, 20, rng)
+        assert league.best.name == "main-2" and exploiter.ppo is not optimiser and exploiter.since == 0.21
+        for one, two in zip(
+            exploiter.network.parameters(), league.mains[1].network.parameters(), strict=True
+        ):
+            assert (one == two).all()
+        assert league.population.payoffs.row(exploiter.name) == {}
+        joined = league.population.members[f"{exploiter.name}@20"]
+        assert joined.drawn and joined.role == "main-exploiter"
+        assert league.population.payoffs.row(joined.name)["main-1"] == (60, 55)
+        assert league.kind_of(joined.name) == "exploiters" and league.kind_of("main-1@20") == "past"
+    finally:
+        trainer.close()
+
+
+def test_one_that_does_not_win_loses_patience():
+    trainer = make_trainer(small_config("league"))
+    try:
+        before = [learner.ppo for learner in trainer.league.learners]
+        trainer.league.advance(0.35, 0.39, 30, np.random.default_rng(0))
+        assert [learner.ppo for learner in trainer.league.learners] == before
+        trainer.league.advance(0.39, 0.41, 40, np.random.default_rng(0))
+        changed = [
+            learner.role
+            for learner, old in zip(trainer.league.learners, before, strict=True)
+            if learner.ppo is not old
+        ]
+        assert changed == ["main-exploiter", "league-exploiter"]
+    finally:
+        trainer.close()
+
+
+def test_no_more_members_of_an_agent_are_drawn_than_are_kept_the_newest_always():
+    trainer = make_trainer(small_config("league"))
+    try:
+        rng = np.random.default_rng(0)
+        for number in range(1, 9):
+            trainer.league.advance(0.2 * (number - 1) + 0.01, 0.2 * number + 0.01, number, rng)
+            drawn = [each.samples for each in trainer.league.population.drawn("main-1")]
+            assert len(drawn) == min(number, 2) and drawn[-1] == number
+    finally:
+        trainer.close()
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory) -> Path:
+    """A run that was never stopped."""
+    return straight_run("league", tmp_path_factory.getbasetemp())
+
+
+def test_a_run_leaves_its_population_and_every_member_plays(straight):
+    population = Population.load(straight / POPULATION_FOLDER)
+    roles = {member.role for member in population.members.values() if member.digest}
+    assert roles == {"main", "main-exploiter", "league-exploiter"}
+    frozen = [member.name for member in population.members.values() if member.digest]
+    assert len(frozen) >= 8 and all(load_policy(straight / "league" / name).name == name for name in frozen)
+    games = [games for name in frozen for games, _ in population.payoffs.row(name).values()]
+    assert sum(games) > 100
+
+
+def test_metrics_tell_of_ratings_members_and_stages(straight):
+    rows = [row for row in read_metrics(straight) if "iteration" in row]
+    last = rows[-1]
+    assert {"rating/main-1", "rating/league-exploiter-1", "league/members", "league/worst"} <= last.keys()
+    assert 0 <= last["league/worst"] <= 0.5 or last["league/members"] < 2
+    assert {"stage", "stage_moves"} <= last.keys() and {row["stage"] for row in rows} == {0.0, 1.0}
+
+
+def test_a_damaged_member_is_named_when_a_run_goes_on(straight, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(straight, run, symlinks=True)
+    member = next((run / "league").glob("main-1@*"))
+    (member / "ema.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(RunError, match=r"^[^:]*ema\.safetensors is damaged"):
+        train(small_config("league"), run, quiet=True)
+
+
+def test_two_against_two_is_trained_and_measured():
+    """Teams stay together in the matches that judge the agent, too."""
+    config = from_dict(
+        {
+            "samples": 2000,
+            "game": {"players": 4, "teams": [0, 0, 1, 1], "tick_limit": 20},
+            "net": {"channels": 8, "blocks": 1},
+            "rollout": {"games": 16, "ticks": 8},
+            "league": {"agents": 2, "peers": 0.5, "past": 0.2, "every": 0.4},
+            "evaluation": {"games": 4, "against": ["random"], "tick_limit": 20},
+        }
+    )
+    trainer = make_trainer(config)
+    try:
+        while trainer.progress < 1:
+            trainer.iterate(lambda: 0.0)
+        found = trainer.evaluate()
+        assert found is not None and found.row["draw/random"] + found.row["win/random"] > 0
+        assert trainer.evaluation_game.options["teams"] == (0, 1, 0, 1)
+        assert trainer.league.metrics()["league/members"] >= 2
+    finally:
+        trainer.close()
