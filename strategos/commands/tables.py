@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from strategos.evaluate.contests import Contest
     from strategos.evaluate.ladder import Rung
+    from strategos.evaluate.standings import Standings
 
 
 class Result(Protocol):
@@ -71,11 +72,51 @@ def rungs_table(rungs: Sequence[Rung]) -> Table:
     return table
 
 
+def ratings_table(outcome: Standings, more: Mapping[str, Sequence[str]] | None = None) -> Table:
+    """The ratings, the strongest first, with `more` columns by name."""
+    from rich.text import Text
+
+    table = _table(
+        f"ratings, {outcome.anchor} at 1500",
+        ("player",),
+        ("Bradley-Terry", "95 % interval", "score", "games", *(more or ())),
+    )
+    for place, rating in enumerate(outcome.ratings):
+        interval = f"{rating.low:.0f} to {rating.high:.0f}" if rating.name != outcome.anchor else "fixed"
+        table.add_row(
+            Text(rating.name),
+            f"[b]{rating.rating:.0f}[/b]",
+            interval,
+            f"{rating.score:.1%}",
+            str(rating.games),
+            *(column[place] for column in (more or {}).values()),
+        )
+    return table
+
+
+def payoff_table(outcome: Standings) -> Table:
+    """The share of points of each row against each column."""
+    from rich.text import Text
+
+    payoff = outcome.payoff
+    table = _table("the row's share of points against the column", ("",), ())
+    for name in payoff.names:
+        table.add_column(Text(name), justify="right", overflow="fold")
+    for row, name in enumerate(payoff.names):
+        cells = [
+            "" if payoff.games[row, column] == 0 else f"{payoff.score[row, column]:.1%}"
+            for column in range(len(payoff.names))
+        ]
+        table.add_row(Text(name), *cells)
+    return table
+
+
 def _table(title: str, names: Sequence[str], numbers: Sequence[str]) -> Table:
     """An empty table; names fold where there is little room, numbers never do."""
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=title, title_style="dim")
+    table = Table(title=escape(title), title_style="dim")
     for name in names:
         table.add_column(name, overflow="fold")
     for name in numbers:

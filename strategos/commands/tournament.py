@@ -1,90 +1,225 @@
-"""`strategos tournament`: everyone against everyone, with ratings and the payoff matrix."""
+"""`strategos tournament`: any agents, in any format, rated; games, results and a page in a folder."""
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from strategos.commands.arguments import InputError, Parser, add_match_options, board_size, reading
+from strategos.commands import tables
+from strategos.commands.arguments import (
+    InputError,
+    Parser,
+    add_match_options,
+    board_size,
+    positive,
+    reading,
+    refuse_options_of_others,
+    writing,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from strategos.evaluate.tournament import Standings
+    from strategos.evaluate.tournament.plan import Plan
+    from strategos.evaluate.tournament.play import Progress
+    from strategos.evaluate.tournament.results import TournamentResult
+    from strategos.games.spec import Game
+
+_OPTIONS = {"generals": ("size", "ruleset", "ticks", "teams"), "blob": ("cards",)}
+_GAMES, _ROUNDS = 256, 7
 
 
 def run(arguments: list[str]) -> int:
-    """Play the round robin and print the tables or JSON."""
+    """Play the tournament, or what is left of it; print the tables or JSON."""
     parser = Parser("tournament", "Let agents play each other and rate them.")
     parser.add_argument(
-        "agents", nargs="+", help="two or more: bots, runs, checkpoints, ONNX files, programs"
+        "agents", nargs="+", metavar="agent", help="bot, run, checkpoint, ONNX file or program"
     )
-    parser.add_argument("--size", type=board_size, default=(10, 10), metavar="N", help="10 or 8x12 (10)")
-    add_match_options(parser, games=256)
+    parser.add_argument("--game", choices=list(_OPTIONS), help="generals or blob (what the agents play)")
+    parser.add_argument("--size", type=board_size, metavar="N", help="of the board: 10 or 8x12 (10)")
+    parser.add_argument("--players", type=positive, metavar="N", help="seats of a table (2; Blob 4)")
+    parser.add_argument("--teams", type=_teams, metavar="TxM", help="Generals: 2x2, an agent has a team")
+    parser.add_argument("--cards", type=positive, metavar="C", help="Blob: cards of a hand (5)")
+    parser.add_argument(
+        "--format", default="round-robin", metavar="F", help="swiss, ladder, gauntlet (round-robin)"
+    )
+    parser.add_argument("--rounds", type=positive, metavar="N", help=f"of swiss and ladder ({_ROUNDS})")
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="keep games, results and page; goes on there"
+    )
+    add_match_options(parser, games=_GAMES)
+    parser.set_defaults(ticks=None, ruleset=None, games=None)
+    parser.usage = "strategos tournament agent agent ... [options]"
     options = parser.read(arguments)
     if len(options.agents) < 2:
         raise InputError("tournament: two or more agents are needed, for example random expander hunter")
-
-    from strategos.evaluate.tournament import round_robin
-    from strategos.games import make_game
-    from strategos.play.agents import load_policy
-
-    height, width = options.size
-    with reading():
-        policies = [load_policy(name) for name in options.agents]
-        game = make_game("generals", height=height, width=width, ruleset=options.ruleset)
-    with reading("this tournament cannot be played"):
-        outcome = round_robin(
-            game, policies, games=options.games, seed=options.seed, tick_limit=options.ticks
-        )
-    if options.json:
-        print(json.dumps(outcome.as_json()))
-    else:
-        from rich.console import Console
-
-        console = Console()
-        console.print(ratings_table(outcome))
-        console.print(payoff_table(outcome))
-        for line in outcome.misconduct:
-            console.print(line, highlight=False, markup=False)
+    with ExitStack() as stack:
+        plan = _plan(options)
+        if options.output is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="strategos-")))
+        else:
+            folder = options.output
+        _play(plan, folder, options)
     return 0
 
 
-def ratings_table(outcome: Standings) -> Table:
-    """The ratings, the strongest first."""
-    from rich.table import Table
+def _play(plan: Plan, folder: Path, options: argparse.Namespace) -> None:
+    from strategos.evaluate.tournament.files import write_results
+    from strategos.evaluate.tournament.plan import begin
+    from strategos.evaluate.tournament.play import play_tournament
+    from strategos.evaluate.tournament.results import rate
 
-    table = Table(title=f"ratings, {outcome.anchor} at 1500", title_style="dim")
-    table.add_column("player")
-    sequential = ["sequential Elo"] if outcome.elo else []
-    for name in ("Bradley-Terry", "95 % interval", "score", "games", *sequential):
-        table.add_column(name, justify="right")
-    for rating in outcome.ratings:
-        interval = f"{rating.low:.0f} to {rating.high:.0f}" if rating.name != outcome.anchor else "fixed"
+    with writing(folder):
+        plan = begin(plan, folder)
+    with reading("this tournament cannot be played"), _watching(plan) as tell:
+        progress = play_tournament(plan, folder, on_progress=tell)
+    result = rate(plan, progress.games, progress.rounds)
+    if options.output is not None:
+        with writing(folder):
+            write_results(plan, folder, progress, result)
+    if options.json:
+        kept = {"output": str(folder)} if options.output else {}
+        print(
+            json.dumps({**result.as_json(), "played": progress.played_now, "found": progress.found, **kept})
+        )
+    else:
+        _print(plan, result, options.output)
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    """The plan that was asked for."""
+    from strategos.evaluate.tournament.plan import ENDLESS, make_plan
+
+    game = _game(options)
+    seats = len(set(game.options.get("teams") or range(game.spec.num_players)))
+    rounds = _ROUNDS if options.rounds is None and options.format in ENDLESS else options.rounds
+    with reading("tournament"):
+        return make_plan(
+            options.agents,
+            game,
+            format=options.format,
+            rounds=rounds,
+            games=options.games or _GAMES + -_GAMES % seats,
+            tick_limit=options.ticks or (400 if game.spec.simultaneous else 0),
+            seed=options.seed,
+        )
+
+
+def _game(options: argparse.Namespace) -> Game:
+    """The game named, or else the one that the agents play."""
+    from strategos.games import make_game
+    from strategos.play.agents import game_of
+
+    with reading():
+        told = (game_of(agent) for agent in options.agents)
+        name = options.game or next((game for game in told if game), "generals")
+        if name not in _OPTIONS:
+            raise InputError(f"tournament: there are tournaments of {' and '.join(_OPTIONS)}, not of {name}")
+        refuse_options_of_others(options, name, _OPTIONS, "leave it out")
+        if name == "blob":
+            return make_game("blob", players=options.players or 4, cards=options.cards or 5)
+        if options.teams and options.players:
+            raise InputError("tournament: --teams already says how many players there are; drop --players")
+        height, width = options.size or (10, 10)
+        return make_game(
+            "generals",
+            height=height,
+            width=width,
+            players=len(options.teams or range(options.players or 2)),
+            teams=options.teams,
+            ruleset=options.ruleset or "generalsio",
+        )
+
+
+def _teams(text: str) -> tuple[int, ...]:
+    """`2x2`: the team of each seat, teams taking turns."""
+    teams, _, members = text.partition("x")
+    if not (teams.isdigit() and members.isdigit() and 2 <= int(teams) <= 8 and 1 <= int(members) <= 8):
+        raise argparse.ArgumentTypeError(f"{text!r} is not teams x members, such as 2x2")
+    return tuple(range(int(teams))) * int(members)
+
+
+@contextmanager
+def _watching(plan: Plan) -> Iterator[Callable[[Progress], None]]:
+    """Show how far it is on stderr: a live table in a terminal, else a line a round."""
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        told: list[int] = []
+
+        def say(progress: Progress) -> None:
+            if len(progress.rounds) > len(told):
+                told.append(len(progress.games))
+                print(f"round {len(told)}: {told[-1]} of {progress.games_in_all} games", file=sys.stderr)
+
+        yield say
+        return
+    begun = time.monotonic()
+    with Live(console=console, refresh_per_second=4, transient=True) as live:
+        yield lambda progress: live.update(_live_table(plan, progress, time.monotonic() - begun))
+
+
+def _live_table(plan: Plan, progress: Progress, elapsed_s: float) -> Table:
+    """Standings so far, how many games are over, and when it will be done."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from strategos.evaluate.tournament.results import standing_so_far
+
+    done = progress.found + progress.played_now
+    left = "?"
+    if progress.played_now:
+        seconds = elapsed_s * (progress.games_in_all - done) / progress.played_now
+        left = f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+    title = (
+        f"{plan.format}, round {min(len(progress.rounds) + 1, progress.rounds_in_all)} of "
+        f"{progress.rounds_in_all}; {done:,} of {progress.games_in_all:,} games; {left} left"
+    )
+    table = Table(title=title, title_style="dim", title_justify="left")
+    table.add_column("player", overflow="fold")
+    for name in ("rating", "95 % interval", "score", "games"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for each in standing_so_far(plan, progress.games):
+        rated = each.rating == each.rating
         table.add_row(
-            rating.name,
-            f"[b]{rating.rating:.0f}[/b]",
-            interval,
-            f"{rating.score:.1%}",
-            str(rating.games),
-            *([f"{outcome.elo[rating.name]:.0f}"] if sequential else []),
+            Text(each.name),
+            f"[b]{each.rating:.0f}[/b]" if rated else "",
+            f"{each.low:.0f} to {each.high:.0f}" if rated and each.name != plan.anchor else "",
+            f"{each.score:.1%}" if each.games else "",
+            f"{each.games:,}",
         )
     return table
 
 
-def payoff_table(outcome: Standings) -> Table:
-    """The share of points of each row against each column."""
-    from rich.table import Table
+def _print(plan: Plan, result: TournamentResult, output: Path | None) -> None:
+    """The tables, what they leave open, and where everything is."""
+    from rich.console import Console
+    from rich.markup import escape
 
-    payoff = outcome.payoff
-    table = Table(title="the row's share of points against the column", title_style="dim")
-    table.add_column("")
-    for name in payoff.names:
-        table.add_column(name, justify="right")
-    for row, name in enumerate(payoff.names):
-        cells = [
-            "" if payoff.games[row, column] == 0 else f"{payoff.score[row, column]:.1%}"
-            for column in range(len(payoff.names))
-        ]
-        table.add_row(name, *cells)
-    return table
+    console = Console(highlight=False)
+    more: dict[str, list[str]] = {}
+    if plan.format == "swiss":
+        more["points"] = [f"{points:.2f}" for points in result.points]
+    if result.elo is not None:
+        more["sequential Elo"] = [f"{result.elo[name]:.0f}" for name in result.names]
+    if result.skills is not None and result.first_places is not None:
+        more["first places"] = [f"{each.mean:.1%}" for each in result.first_places]
+        more["openskill"] = [f"{result.skills[name].mu:.1f}" for name in result.names]
+    console.print(tables.ratings_table(result.standings, more))
+    console.print(tables.payoff_table(result.standings))
+    for line in (*result.remarks, *result.misconduct):
+        console.print(line, markup=False)
+    if output is None:
+        console.print("[dim]nothing was kept; --output DIR keeps games, results and a page to read[/dim]")
+        return
+    for what, name in (("page to read:", "report.html"), ("results:", "results.json"), ("games:", "games")):
+        console.print(f"{what:<14}[b]{escape(str(output / name))}[/b]", soft_wrap=True)

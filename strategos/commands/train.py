@@ -69,7 +69,7 @@ def learn(config, run_dir: Path, options: argparse.Namespace) -> int:
 
     if options.games % 2:
         raise InputError(f"--games must be even (boards are played from both seats), not {options.games}")
-    with _refusals(run_dir):
+    with refusals(run_dir):
         summary = train(config, run_dir, as_json=options.json, quiet=options.quiet)
     if summary.ended == "interrupted":
         return 130  # the loop has said how to go on
@@ -79,7 +79,7 @@ def learn(config, run_dir: Path, options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _refusals(run_dir: Path) -> Iterator[None]:
+def refusals(run_dir: Path) -> Iterator[None]:
     """What training refuses (a folder, a board, a bot) and a full disk are the user's to change: one line."""
     from strategos.play.agents import PolicyError
     from strategos.train.checkpoint import RunError
@@ -103,7 +103,6 @@ def show_report(run_dir: Path, options: argparse.Namespace) -> None:
     from rich.console import Console
 
     from strategos.commands import tables
-    from strategos.commands.tournament import ratings_table
     from strategos.evaluate.run_report import report_run
 
     console = Console(quiet=options.json, highlight=False)
@@ -124,7 +123,7 @@ def show_report(run_dir: Path, options: argparse.Namespace) -> None:
     if found.contests:
         tables.show(console, tables.contests_table(found.contests), found.contests)
     if found.standings:
-        console.print(ratings_table(found.standings))
+        console.print(tables.ratings_table(found.standings))
     if found.rungs or found.contests:
         console.print(f"play against it:              [b]strategos play {run_dir}[/b]", soft_wrap=True)
     what = "report with a game to watch: " if found.rungs else "report with the curves:      "

@@ -51,7 +51,7 @@ def player_data(
         board = _board(state)
         living = state["status"] == ALIVE
         if first is None:
-            first = _opening(state, board, names, title, result)
+            first = opening(state, board, names, title, result)
             alive = np.ones(len(living), bool)
         else:
             assert previous is not None
@@ -84,7 +84,8 @@ def _board(state: np.record) -> np.ndarray:
     return np.stack([crop("terrain") * 32 + crop("owner") + 1, crop("army")])
 
 
-def _opening(state: np.record, board: np.ndarray, names: Sequence[str], title: str, result: str) -> dict:
+def opening(state: np.record, board: np.ndarray, names: Sequence[str], title: str, result: str) -> dict:
+    """The beginning of `player_data`; `board` holds the codes of the tiles and their armies."""
     teams = state["team"].tolist()
     if len(names) != len(teams):
         raise ValueError(f"{len(names)} names for {len(teams)} players: {', '.join(names)}")

@@ -70,7 +70,7 @@ class Report:
 
 def report_page(report: Report) -> str:
     """The report as one HTML page."""
-    return templates().get_template("report.html").render(report=report, heat=_heat)
+    return templates().get_template("report.html").render(report=report, heat=heat)
 
 
 def write_report(report: Report, path: Path) -> Path:
@@ -80,7 +80,7 @@ def write_report(report: Report, path: Path) -> Path:
     return path
 
 
-def _heat(score: float) -> str:
+def heat(score: float) -> str:
     """A background for a share of points: orange below a half, blue above, pale enough for black ink."""
     strength = min(1.0, abs(float(score) - 0.5) * 2) * 0.55
     colour = _GREY + strength * ((_BLUE if score > 0.5 else _ORANGE) - _GREY)
@@ -104,22 +104,24 @@ def record_game(
 
 def replay_of_record(record: GameRecord, title: str = "") -> dict:
     """The data of the browser's player for one of our own records; `RecordError` if it does not replay."""
-    names = _distinct(record.players)
-    if max(record.returns) > 0:
-        winners = [name for name, share in zip(names, record.returns, strict=True) if share > 0]
-        result = f"{' and '.join(winners)} wins after {record.ticks} ticks"
-    else:
-        result = f"a draw after {record.ticks} ticks"
+    names = distinct_names(record.players)
     return player_data(
         (states[0] for states in replay(record)),
         names=names,
         title=title or " against ".join(names),
-        result=result,
+        result=result_of_record(record, names),
         actions=record.actions,
     )
 
 
-def _distinct(names: Sequence[str]) -> list[str]:
+def result_of_record(record: GameRecord, names: Sequence[str]) -> str:
+    """Who won, and when; `names` are those of the seats."""
+    winners = [name for name, share in zip(names, record.returns, strict=True) if share > 0]
+    what = f"{' and '.join(winners)} wins" if winners else "a draw"
+    return f"{what} after {record.ticks} ticks"
+
+
+def distinct_names(names: Sequence[str]) -> list[str]:
     """The names, numbered where one player sits on several seats."""
     seen: dict[str, int] = {}
     numbered = []

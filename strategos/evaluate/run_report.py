@@ -12,7 +12,7 @@ from strategos.evaluate.contests import Contest
 from strategos.evaluate.ladder import Rung, Size, climb
 from strategos.evaluate.machine import describe
 from strategos.evaluate.report import Report, curves_png, record_game, replay_of_record, write_report
-from strategos.evaluate.tournament import Standings, standings
+from strategos.evaluate.standings import Standings, standings
 from strategos.games import make_game
 from strategos.play.agents import find_checkpoint, load_policy, read_meta
 from strategos.play.match import play_match

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,20 +50,30 @@ def show_round(deals: Deals, agent: NetworkPolicy, worlds: int, simulations: int
     deals.begin(state, deal_keys(seed, 0, 1))
     config = SearchConfig(worlds=worlds, simulations=simulations, gumbel_scale=0.0)
     searcher = Searcher(game, config, NetworkEvaluator(game, agent.network, agent.encode))
-    hands = [_hand(int(hand)) for hand in state["hand"][0][: game.spec.num_players]]
-    title = (
-        f"{game.spec.num_players} players, {int(state['cards'][0])} cards each, "
-        f"{_TRUMPS[int(state['trump'][0])]} as trump, seat {int(state['dealer'][0]) + 1} deals"
-    )
+    seats = [f"seat {seat + 1}" for seat in range(game.spec.num_players)]
+    hands = [hand_text(int(hand)) for hand in state["hand"][0][: game.spec.num_players]]
+    title = round_title(state[0], seats)
     actions = []
     while not game.over(state)[0]:
         actions.append(_act(deals, state, searcher, seed))
-    bids, tricks, scores = (state[name][0] for name in ("bids", "tricks", "last_scores"))
-    result = [
-        f"seat {seat + 1} bid {bids[seat]}, took {tricks[seat]}: {scores[seat]} points"
-        for seat in range(game.spec.num_players)
+    return ShownRound(title, hands, actions, round_result(state[0], seats))
+
+
+def round_title(state: np.record, seats: Sequence[str]) -> str:
+    """What is dealt, by whom; `seats` are their names."""
+    return (
+        f"{len(seats)} players, {int(state['cards'])} cards each, "
+        f"{_TRUMPS[int(state['trump'])]} as trump, {seats[int(state['dealer'])]} deals"
+    )
+
+
+def round_result(state: np.record, seats: Sequence[str]) -> list[str]:
+    """What everybody bid, took and made in a round that is over, a line each."""
+    bids, tricks, scores = (state[name] for name in ("bids", "tricks", "last_scores"))
+    return [
+        f"{name} bid {bids[seat]}, took {tricks[seat]}: {scores[seat]} points"
+        for seat, name in enumerate(seats)
     ]
-    return ShownRound(title, hands, actions, result)
 
 
 def _act(deals: Deals, state: np.ndarray, searcher: Searcher, seed: int) -> ShownAction:
@@ -86,15 +97,16 @@ def _act(deals: Deals, state: np.ndarray, searcher: Searcher, seed: int) -> Show
     actions = np.zeros((1, players), np.int32)
     actions[0, seat] = chosen
     game.step(state, actions, np.zeros((1, players), np.uint8))
-    return ShownAction(trick, seat + 1, _action(chosen), network, search)
+    return ShownAction(trick, seat + 1, action_text(chosen), network, search)
 
 
 def _likeliest(policy: np.ndarray, count: int = 3) -> str:
     order = [action for action in np.argsort(-policy, kind="stable")[:count] if policy[action] >= 0.005]
-    return ", ".join(f"{_action(int(action))} {policy[action]:.0%}" for action in order)
+    return ", ".join(f"{action_text(int(action))} {policy[action]:.0%}" for action in order)
 
 
-def _action(action: int) -> str:
+def action_text(action: int) -> str:
+    """A bid or a card to read."""
     return f"bids {action - BID}" if action >= BID else _card(action)
 
 
@@ -103,5 +115,6 @@ def _card(card: int) -> str:
     return _SUIT_SIGNS[name[0]] + name[1]
 
 
-def _hand(cards: int) -> str:
+def hand_text(cards: int) -> str:
+    """The cards of a hand, the highest first."""
     return " ".join(_card(card) for card in range(51, -1, -1) if cards >> card & 1)

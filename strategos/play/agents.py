@@ -52,7 +52,7 @@ def load_policy(
     name = str(source)
     if name in BOTS:
         return BOTS[name]()
-    if re.fullmatch(r"mcts-\d+", name):
+    if is_bot(name):
         return load_search_bot(name)
     if name.endswith(ONNX_SUFFIX):
         from strategos.play.onnx import load_onnx_policy
@@ -63,6 +63,11 @@ def load_policy(
         return program
     folder = find_checkpoint(source, which)
     return load_network_policy(folder, temperature=temperature, device=device, symmetries=symmetries)
+
+
+def is_bot(name: str) -> bool:
+    """Whether `name` is that of a scripted bot, or of a search without a network."""
+    return name in BOTS or re.fullmatch(r"mcts-\d+", name) is not None
 
 
 def load_search_bot(name: str) -> Policy:
@@ -112,7 +117,7 @@ def _command_program(line: str, limits: Limits | None) -> Program:
 def game_of(source: str | Path) -> str | None:
     """The game that a player says it plays, None where it says nothing; `PolicyError` for no such player."""
     name = str(source)
-    if name in BOTS or re.fullmatch(r"mcts-\d+", name):
+    if is_bot(name):
         return getattr(BOTS.get(name), "game", None)
     if name.endswith(ONNX_SUFFIX):
         from strategos.play.onnx import OnnxNetwork

@@ -1,4 +1,4 @@
-"""Ladders, tournaments and reports: counts add up, the better player is rated higher, pages are whole."""
+"""Ladders and reports: counts add up, the better player is rated higher, pages are whole."""
 
 from __future__ import annotations
 
@@ -12,12 +12,9 @@ import pytest
 from strategos.evaluate.blob_report import commands
 from strategos.evaluate.ladder import Rung, climb
 from strategos.evaluate.report import Report, curves_png, report_page
-from strategos.evaluate.tournament import round_robin, standings
-from strategos.games import make_game
+from strategos.evaluate.standings import standings
 from strategos.play.agents import load_policy
 from strategos.ratings.payoff import Result
-
-BOTS = ["random", "expander", "hunter"]
 
 
 @pytest.fixture(scope="module")
@@ -54,35 +51,6 @@ def test_a_ladder_is_a_function_of_its_arguments(rungs):
         load_policy("hunter"), [load_policy("random")], games=24, sizes=((8, 8),), tick_limit=200, threads=1
     )
     assert again == rungs[:1]
-
-
-def test_a_tournament_orders_the_bots():
-    told: list[Result] = []
-    game = make_game("generals", height=8, width=8)
-    outcome = round_robin(
-        game, [load_policy(name) for name in BOTS], games=24, tick_limit=300, on_result=told.append
-    )
-    assert [rating.name for rating in outcome.ratings] == ["hunter", "expander", "random"]
-    assert outcome.anchor == "random" and outcome.ratings[-1].rating == 1500
-    assert len(told) == 3 and outcome.payoff.games.sum() == 2 * 3 * 24
-    assert outcome.elo["hunter"] > outcome.elo["random"]
-    assert sum(outcome.elo.values()) == pytest.approx(3 * 1500)
-    plain = json.loads(json.dumps(outcome.as_json(), allow_nan=False))
-    assert plain["score"][0][0] is None and plain["score"][0][2] > 0.5
-
-
-def test_sequential_elo_does_not_depend_on_which_pair_comes_last():
-    games = [("a", "b", 1.0)] * 30 + [("b", "c", 1.0)] * 30 + [("a", "c", 1.0)] * 30
-    results = [Result("a", "b", 30, 0, 0), Result("b", "c", 30, 0, 0), Result("a", "c", 30, 0, 0)]
-    turned = games[60:] + games[:60]
-    one, two = (standings(results, anchor="c", games=each).elo for each in (games, turned))
-    assert all(abs(one[name] - two[name]) < 12 for name in "abc")
-
-
-def test_the_same_player_twice_is_refused():
-    game = make_game("generals", height=8, width=8)
-    with pytest.raises(ValueError, match="random, random"):
-        round_robin(game, [load_policy("random"), load_policy("random")])
 
 
 def metric_rows() -> list[dict]:

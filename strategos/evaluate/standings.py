@@ -1,0 +1,47 @@
+"""A list of ratings with the payoff matrix beside it: what every table of results shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from strategos.ratings import bradley_terry
+from strategos.ratings.bradley_terry import Rating
+from strategos.ratings.payoff import PayoffMatrix, Result, payoff_matrix
+
+
+@dataclass(frozen=True)
+class Standings:
+    """Who is how strong, and who beats whom."""
+
+    anchor: str
+    """The player whose rating is 1500."""
+    ratings: list[Rating]
+    """Bradley-Terry, the strongest first."""
+    payoff: PayoffMatrix
+    """In the order of the ratings."""
+
+    def as_json(self) -> dict:
+        """Plain data; None where two players never met."""
+        payoff = self.payoff
+        return {
+            "anchor": self.anchor,
+            "ratings": [asdict(rating) for rating in self.ratings],
+            "names": list(payoff.names),
+            "games": payoff.games.tolist(),
+            "score": _plain(payoff.score),
+            "score_low": _plain(payoff.low),
+            "score_high": _plain(payoff.high),
+        }
+
+
+def _plain(matrix: np.ndarray) -> list[list[float | None]]:
+    return [[None if each != each else round(each, 4) for each in row] for row in matrix.tolist()]
+
+
+def standings(results: Sequence[Result], *, anchor: str) -> Standings:
+    """Ratings and payoff of `results`, games taken as independent."""
+    ratings = bradley_terry.fit(results, anchor=anchor)
+    return Standings(anchor, ratings, payoff_matrix(results, [rating.name for rating in ratings]))

@@ -1,0 +1,174 @@
+"""A tournament as one HTML page: standings, payoffs, history, and every game to open. Nothing is loaded.
+
+Games are embedded as deflated JSON in base64 and inflated by the browser when one is opened, so that the page
+opens fast and a thousand games take a few megabytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from strategos.evaluate.machine import describe
+from strategos.evaluate.player import templates
+from strategos.evaluate.report import heat
+from strategos.evaluate.tournament.games import FinishedGame
+from strategos.evaluate.tournament.plan import GAMES_FOLDER, Plan
+from strategos.evaluate.tournament.play import Progress
+from strategos.evaluate.tournament.results import TournamentResult
+from strategos.evaluate.tournament.shown_games import show_games
+from strategos.play.record import read_records, records_path
+
+_MOST_GAMES, _MOST_BYTES = 4000, 14_000_000
+_PALETTE = ("#1f7fc4", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#6c4fc2", "#56b4e9", "#7a5c3e")
+_WIDE, _HIGH, _LEFT, _RIGHT, _EDGE = 1040, 320, 48, 170, 18
+
+
+def tournament_page(plan: Plan, folder: Path, progress: Progress, result: TournamentResult) -> str:
+    """The page of a tournament that is over, its games read from the records in `folder`."""
+    embedded = dict(_embedded(plan, folder, _chosen(progress.games)))
+    return (
+        templates()
+        .get_template("tournament.html")
+        .render(
+            plan=plan,
+            title=_title(plan),
+            facts=_facts(plan, progress),
+            result=result,
+            heat=heat,
+            history=_history(result),
+            games=_list(plan, progress.games),
+            embedded=embedded,
+            machine=describe(),
+        )
+    )
+
+
+def _title(plan: Plan) -> str:
+    if plan.game == "blob":
+        what = f"Blob, {plan.options['players']} players, {plan.options['cards']} cards"
+    else:
+        what = f"Generals {plan.options['height']}x{plan.options['width']}"
+        if plan.seats < len(plan.sides):
+            what += f", {plan.seats} teams of {len(plan.sides) // plan.seats}"
+        elif plan.seats > 2:
+            what += f", {plan.seats} players"
+    return f"{plan.format.capitalize()} of {len(plan.entrants)}: {what}"
+
+
+def _facts(plan: Plan, progress: Progress) -> list[tuple[str, str]]:
+    drawn = np.mean([len(set(game.points)) == 1 for game in progress.games])
+    return [
+        ("players", f"{len(plan.entrants)}"),
+        ("rounds", f"{len(progress.rounds)}"),
+        ("games, each verified from its record", f"{len(progress.games):,}"),
+        ("ticks, the median of a game", f"{np.median([game.ticks for game in progress.games]):.0f}"),
+        ("of games drawn", f"{100 * drawn:.1f} %"),
+    ]
+
+
+def _list(plan: Plan, games: Sequence[FinishedGame]) -> list[list]:
+    """Of each game: round, table, entrants, points, ticks, file and row, as the script reads them."""
+    return [
+        [
+            game.round + 1,
+            game.table + 1,
+            list(game.entrants),
+            [round(points, 3) for points in game.points],
+            game.ticks,
+            records_path(Path(GAMES_FOLDER), game.file).name,
+            game.row,
+        ]
+        for game in games
+    ]
+
+
+def _chosen(games: Sequence[FinishedGame]) -> list[tuple[int, FinishedGame]]:
+    """Which games to embed, with their places: all, or as many as a page can hold, evenly spread."""
+    places = np.unique(np.linspace(0, len(games) - 1, min(len(games), _MOST_GAMES)).astype(int))
+    return [(place, games[place]) for place in places.tolist()]
+
+
+def _embedded(
+    plan: Plan, folder: Path, chosen: Sequence[tuple[int, FinishedGame]]
+) -> Iterator[tuple[int, str]]:
+    """Place and base64 of the deflated JSON of each game, until the page is full."""
+    files: dict[int, list[tuple[int, int]]] = {}
+    for place, game in chosen:
+        files.setdefault(game.file, []).append((place, game.row))
+    left = _MOST_BYTES
+    for file, rows in sorted(files.items()):
+        records = read_records(records_path(folder / GAMES_FOLDER, file))
+        shown = show_games(plan.built, [records[row] for _, row in rows])
+        for (place, _), data in zip(rows, shown, strict=True):
+            text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+            packed = base64.b64encode(zlib.compress(text.encode(), 9)).decode("ascii")
+            left -= len(packed)
+            if left < 0:
+                return
+            yield place, packed
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One player's ratings over the rounds, in units of the picture."""
+
+    name: str
+    colour: str
+    points: str
+    """`x,y` of every round with a rating, as SVG wants them."""
+    end: tuple[float, float]
+    label_y: float
+
+
+@dataclass(frozen=True)
+class _History:
+    """The picture of all ratings over the rounds."""
+
+    lines: list[_Line]
+    marks: list[tuple[float, int]]
+    """y and rating of the horizontal lines."""
+    rounds: list[tuple[float, int]]
+    """x and number of some rounds."""
+    wide: int = _WIDE
+    high: int = _HIGH
+    left: int = _LEFT
+    right: int = _WIDE - _RIGHT
+    bottom: int = _HIGH - _EDGE
+
+
+def _history(result: TournamentResult) -> _History | None:
+    """None where fewer than two rounds have ratings."""
+    told = [number for number, row in enumerate(result.history) if any(each is not None for each in row)]
+    if len(told) < 2:
+        return None
+    values = [each for row in result.history for each in row if each is not None]
+    low, high = min(values), max(values)
+    reach = max(high - low, 1.0)
+    last = len(result.history) - 1
+
+    def x(number: int) -> float:
+        return round(_LEFT + (_WIDE - _LEFT - _RIGHT) * (number - told[0]) / (last - told[0]), 1)
+
+    def y(rating: float) -> float:
+        return round(_EDGE + (_HIGH - 2.5 * _EDGE) * (high - rating) / reach, 1)
+
+    lines: list[_Line] = []
+    label = -np.inf
+    for place, name in enumerate(result.names):  # the strongest first, so labels run down
+        rated = [(x(n), y(row[place])) for n, row in enumerate(result.history) if row[place] is not None]  # type: ignore[arg-type]
+        if not rated:
+            continue
+        label = max(label + 15, rated[-1][1])
+        points = " ".join(f"{one},{other}" for one, other in rated)
+        lines.append(_Line(name, _PALETTE[place % len(_PALETTE)], points, rated[-1], label))
+    step = next(step for step in (25, 50, 100, 200, 500, 1000, 2000, 5000) if reach / step <= 6)
+    marks = [(y(rating), rating) for rating in range(int(-(-low // step)) * step, int(high) + 1, step)]
+    every = -(-len(told) // 12)
+    return _History(lines, marks, [(x(number), number + 1) for number in range(told[0], last + 1, every)])

@@ -1,0 +1,268 @@
+"""What the games of a tournament say: ratings with intervals, payoffs, how far one list can tell it all.
+
+A board or deal is one observation, as its games are alike. At tables of more than two, who finishes ahead of
+whom is what is counted. Sequential ratings (Elo, openskill) follow the games in the order of the plan.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from strategos.evaluate.standings import Standings
+from strategos.evaluate.tournament.games import FinishedGame
+from strategos.evaluate.tournament.plan import Plan
+from strategos.ratings import bootstrap, elo, plackett_luce
+from strategos.ratings.bradley_terry import Rating
+from strategos.ratings.equilibria import alpha_rank, antisymmetric, nash_average
+from strategos.ratings.intransitivity import decompose, log_odds
+from strategos.ratings.payoff import PayoffMatrix
+from strategos.ratings.plackett_luce import Skill
+from strategos.ratings.rounds import Round
+from strategos.ratings.tables import Estimate, Games, finish_ahead, first_places
+
+_LIVE_DRAWS = 100
+
+
+@dataclass(frozen=True)
+class Averages:
+    """What no crowd of clones can sway; of everybody who met everybody, in the order of the ratings."""
+
+    nash: tuple[float, ...]
+    """Weights of the equilibrium of greatest entropy."""
+    nash_ratings: tuple[float, ...]
+    """Share of points above one half that each makes against it; 0 for all it takes."""
+    alpha_rank: tuple[float, ...]
+    """Shares of time."""
+
+
+@dataclass(frozen=True)
+class TournamentResult:
+    """Everything that a tournament shows; all lists are in the order of the ratings."""
+
+    standings: Standings
+    points: tuple[float, ...]
+    """Of the rounds: the mean of a table's games each, and in a swiss tournament 1 for a bye."""
+    byes: tuple[int, ...]
+    elo: dict[str, float] | None
+    """Sequential, between two."""
+    skills: dict[str, Skill] | None
+    """By openskill, at tables of more than two."""
+    first_places: tuple[Estimate, ...] | None
+    """Shares of first places, at tables of more than two."""
+    intransitivity: float | None
+    """Share of the payoffs (as log-odds, noise taken off) that goes round in cycles; None where it is not to
+    be told."""
+    averages: Averages | None
+    history: tuple[tuple[float | None, ...], ...]
+    """Rating of each player after each round; None for whom nothing links to the anchor yet."""
+    misconduct: tuple[str, ...]
+    """A line for each player with faults, illegal moves or forfeits."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The strongest first."""
+        return self.standings.payoff.names
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a list of ratings leaves open, a line each."""
+        lines = []
+        if self.intransitivity is not None:
+            lines.append(
+                f"{100 * self.intransitivity:.1f} % of the payoffs go round in cycles and show in no rating"
+            )
+        if self.averages is not None:
+            for what, shares in (
+                ("Nash average", self.averages.nash),
+                ("alpha-rank", self.averages.alpha_rank),
+            ):
+                best = sorted(zip(shares, self.names, strict=True), key=lambda each: -each[0])
+                lines.append(
+                    f"{what}: "
+                    + ", ".join(f"{name} {100 * share:.0f} %" for share, name in best if share > 0.005)
+                )
+        return tuple(lines)
+
+    def as_json(self) -> dict:
+        """Plain data."""
+        return {
+            **self.standings.as_json(),
+            "points": [round(each, 4) for each in self.points],
+            "byes": list(self.byes),
+            "elo": self.elo and {name: round(value, 1) for name, value in self.elo.items()},
+            "openskill": self.skills and {name: asdict(skill) for name, skill in self.skills.items()},
+            "first_places": self.first_places and [asdict(each) for each in self.first_places],
+            "intransitivity": self.intransitivity,
+            "averages": self.averages and asdict(self.averages),
+            "history": [list(each) for each in self.history],
+            "misconduct": list(self.misconduct),
+        }
+
+
+def rate(plan: Plan, games: Sequence[FinishedGame], rounds: Sequence[Round]) -> TournamentResult:
+    """Rate the players of `games`, which are those of `rounds`; `ValueError` where there are none."""
+    listed = rate_linked(plan, games)
+    ratings = listed.ratings
+    order = [plan.names.index(rating.name) for rating in ratings]
+    payoff = _payoff(plan, games, order)
+    many = plan.seats > 2
+    points, byes = _points(plan, rounds)
+    return TournamentResult(
+        standings=Standings(plan.anchor, ratings, payoff),
+        points=tuple(points[order].tolist()),
+        byes=tuple(byes[order].tolist()),
+        elo=None if many else elo.sequential(_pairs(plan, games)),
+        skills={each.name: each for each in plackett_luce.rate(_sides(plan, games))} if many else None,
+        first_places=_first_places(plan, games, order) if many else None,
+        intransitivity=_intransitivity(payoff),
+        averages=_averages(payoff),
+        history=_history(plan, games, len(rounds), [rating.name for rating in ratings]),
+        misconduct=_misconduct(plan, games),
+    )
+
+
+def rate_linked(plan: Plan, games: Sequence[FinishedGame], draws: int = 1000) -> bootstrap.Bootstrap:
+    """Ratings of those whom games link to the anchor, in the middle of a tournament perhaps not all.
+
+    `ValueError` where the anchor has no games.
+    """
+    linked = {plan.names.index(plan.anchor)}
+    groups = {frozenset(game.entrants) for game in games}
+    while grown := [each for each in groups if each & linked and not each <= linked]:
+        linked.update(*grown)
+    counted = [game for game in games if game.entrants[0] in linked]
+    if not counted:
+        raise ValueError(f"{plan.anchor}, whose rating is 1500, has played no game yet")
+    return bootstrap.fit_tables(_arrays(counted), plan.names, anchor=plan.anchor, draws=draws)
+
+
+def standing_so_far(plan: Plan, games: Sequence[FinishedGame]) -> list[Rating]:
+    """Ratings in the middle of a tournament, NaN for those whom nothing links to the anchor yet."""
+    try:
+        listed = rate_linked(plan, games, draws=_LIVE_DRAWS).ratings
+    except ValueError:
+        listed = []
+    rated = {rating.name for rating in listed}
+    missing = [name for name in plan.names if name not in rated]
+    return listed + [Rating(name, math.nan, math.nan, math.nan, 0, math.nan) for name in missing]
+
+
+def _arrays(games: Sequence[FinishedGame]) -> Games:
+    return Games(
+        np.array([game.seed for game in games]),
+        np.array([game.entrants for game in games]),
+        np.array([game.points for game in games]),
+    )
+
+
+def _payoff(plan: Plan, games: Sequence[FinishedGame], order: Sequence[int]) -> PayoffMatrix:
+    """Shares of meetings in which row finished ahead of column, a tie counting half."""
+    size = len(order)
+    score, low, high = (np.full((size, size), np.nan) for _ in range(3))
+    met = np.zeros((size, size), np.int64)
+    place = {entrant: index for index, entrant in enumerate(order)}
+    together: dict[tuple[int, int], list[FinishedGame]] = {}
+    for game in games:
+        for one in game.entrants:
+            for other in game.entrants:
+                if place[one] < place[other]:
+                    together.setdefault((one, other), []).append(game)
+    for (one, other), shared in together.items():
+        found = finish_ahead(_arrays(shared), one, other)
+        row, column = place[one], place[other]
+        met[row, column] = met[column, row] = len(shared)
+        score[row, column], score[column, row] = found.mean, 1 - found.mean
+        low[row, column], high[row, column] = found.low, found.high
+        low[column, row], high[column, row] = 1 - found.high, 1 - found.low
+    return PayoffMatrix(tuple(plan.names[entrant] for entrant in order), met, score, low, high)
+
+
+def _points(plan: Plan, rounds: Sequence[Round]) -> tuple[np.ndarray, np.ndarray]:
+    """Points [N] of all rounds and byes [N]; in some formats a player sits at several tables of a round."""
+    count = len(plan.entrants)
+    points, byes = np.zeros(count), np.zeros(count, np.int64)
+    for played in rounds:
+        seated = np.zeros(count, bool)
+        for table, made in zip(played.tables, played.points, strict=True):
+            points[list(table)] += made
+            seated[list(table)] = True
+        points[~seated] += plan.format == "swiss"
+        byes[~seated] += 1
+    return points, byes
+
+
+def _in_turn(games: Sequence[FinishedGame]) -> Iterator[FinishedGame]:
+    """Round by round one game of each table in turn: what comes last counts most in sequential ratings."""
+    tables: dict[tuple[int, int], list[FinishedGame]] = {}
+    for game in games:
+        tables.setdefault((game.round, game.table), []).append(game)
+    for number in sorted({round for round, _ in tables}):
+        rows = [played for (round, _), played in sorted(tables.items()) if round == number]
+        for turn in range(max(map(len, rows))):
+            yield from (played[turn] for played in rows if turn < len(played))
+
+
+def _pairs(plan: Plan, games: Sequence[FinishedGame]) -> Iterator[tuple[str, str, float]]:
+    for game in _in_turn(games):
+        one, other = game.entrants
+        yield plan.names[one], plan.names[other], game.points[0]
+
+
+def _sides(plan: Plan, games: Sequence[FinishedGame]) -> Iterator[plackett_luce.Game]:
+    for game in _in_turn(games):
+        yield [[plan.names[entrant]] for entrant in game.entrants], game.points
+
+
+def _first_places(plan: Plan, games: Sequence[FinishedGame], order: Sequence[int]) -> tuple[Estimate, ...]:
+    found = first_places(_arrays(games), len(plan.entrants))
+    return tuple(found[entrant] for entrant in order)
+
+
+def _intransitivity(payoff: PayoffMatrix) -> float | None:
+    if len(payoff.names) < 3:
+        return None
+    odds, variances = log_odds(payoff)
+    return round(decompose(odds, variances=variances).corrected, 4)
+
+
+def _averages(payoff: PayoffMatrix) -> Averages | None:
+    met = payoff.games > 0
+    if not met[~np.eye(len(met), dtype=bool)].all():
+        return None
+    above = antisymmetric(payoff.score)
+    nash = nash_average(above)
+    return Averages(
+        *(tuple(np.round(each, 4).tolist()) for each in (nash.weights, nash.ratings, alpha_rank(above)))
+    )
+
+
+def _history(
+    plan: Plan, games: Sequence[FinishedGame], rounds: int, names: Sequence[str]
+) -> tuple[tuple[float | None, ...], ...]:
+    """Ratings after each round, from all games so far."""
+    rows: list[tuple[float | None, ...]] = []
+    for number in range(rounds):
+        listed = standing_so_far(plan, [game for game in games if game.round <= number])
+        found = {rating.name: round(rating.rating, 1) for rating in listed if rating.games}
+        rows.append(tuple(found.get(name) for name in names))
+    return tuple(rows)
+
+
+def _misconduct(plan: Plan, games: Sequence[FinishedGame]) -> tuple[str, ...]:
+    lines = []
+    for entrant, name in enumerate(plan.names):
+        played = [game for game in games if entrant in game.entrants]
+        behaved = [game.conduct[game.entrants.index(entrant)] for game in played]
+        faults, illegal = sum(each.faults for each in behaved), sum(each.illegal for each in behaved)
+        reasons = [each.forfeit for each in behaved if each.forfeit is not None]
+        if faults or illegal or reasons:
+            first = f" ({reasons[0]})" if reasons else ""
+            lines.append(
+                f"{name}: {faults} faults, {illegal} illegal moves, "
+                f"{len(reasons)} of {len(played)} games forfeited{first}"
+            )
+    return tuple(lines)
