@@ -27,6 +27,7 @@ from strategos.ratings.points import PointsRating
 if TYPE_CHECKING:
     from strategos.evaluate.contests import Contest
     from strategos.evaluate.shown_round import ShownRound
+    from strategos.evaluate.stage_report import StageShown
 
 _BLUE, _GREY = np.array([31, 127, 196]), np.array([244, 245, 247])
 _ORANGE = np.array([213, 94, 0])
@@ -54,6 +55,8 @@ class Report:
     """Every test of a candidate."""
     alarms: Sequence[tuple[int, str]] = ()
     """After how many samples a new champion had forgotten something, and what."""
+    stages: Sequence[StageShown] = ()
+    """Of a curriculum with more than one."""
     points_ratings: Sequence[PointsRating] = ()
     shown_round: ShownRound | None = None
     curves_png: bytes = b""
@@ -139,6 +142,8 @@ _PANELS = {
     "points at a table of bots, 95 % intervals": ("points/",),
     "exploitability": ("exploitability",),
     "rating of the champions (points)": ("rating",),
+    "judged by watch, 95 % intervals": ("judged/",),
+    "rating by watch": ("judged_rating",),
     "agreement with a deeper search": ("agreement/",),
     "bids made exactly in self-play": ("exact_bids",),
 }
@@ -170,8 +175,8 @@ def curves_png(rows: Sequence[dict]) -> bytes:
                 linewidth=1.8,
                 label=name,
             )
-            if title.startswith("points"):
-                _band(axes, rows, name, colours[index % len(colours)])
+            if _PANELS[title][0] in ("points/", "judged/"):
+                _band(axes, rows, _PANELS[title][0][:-1], name, colours[index % len(colours)])
         axes.set_title(title, fontsize=11, loc="left")
         axes.set_xlabel("million samples", fontsize=9)
         axes.grid(alpha=0.25)
@@ -185,9 +190,9 @@ def curves_png(rows: Sequence[dict]) -> bytes:
     return picture.getvalue()
 
 
-def _band(axes: Any, rows: Sequence[dict], name: str, colour: str) -> None:
-    """Shade the interval of the points against one bot."""
-    keys = (f"points_low/{name}", f"points_high/{name}")
+def _band(axes: Any, rows: Sequence[dict], metric: str, name: str, colour: str) -> None:
+    """Shade the interval of a `metric` against one opponent."""
+    keys = (f"{metric}_low/{name}", f"{metric}_high/{name}")
     there = [row for row in rows if all(isinstance(row.get(key), float) for key in keys)]
     low, high = ([row[key] for row in there] for key in keys)
     axes.fill_between([row["samples"] / 1e6 for row in there], low, high, color=colour, alpha=0.15, lw=0)

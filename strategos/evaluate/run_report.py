@@ -9,9 +9,11 @@ from pathlib import Path
 
 from strategos.evaluate.blob_report import add_contests, add_history, commands
 from strategos.evaluate.contests import Contest
+from strategos.evaluate.judged import judged_rows, read_judged
 from strategos.evaluate.ladder import Rung, Size, climb
 from strategos.evaluate.machine import describe
 from strategos.evaluate.report import Report, curves_png, record_game, replay_of_record, write_report
+from strategos.evaluate.stage_report import show_stages
 from strategos.evaluate.standings import Standings, standings
 from strategos.games import make_game
 from strategos.play.agents import find_checkpoint, load_policy, read_meta
@@ -57,7 +59,7 @@ def report_run(
         title=f"{run_dir.name}: a {config.game.name} agent trained by self-play",
         subtitle=f"{meta['samples']:,} samples of experience; the averaged weights of {checkpoint.name}",
         facts=_facts(rows, meta),
-        curves_png=curves_png(rows),
+        curves_png=curves_png([*rows, *judged_rows(read_judged(run_dir))]),
         config=to_toml(config),
         machine=describe(),
     )
@@ -74,6 +76,9 @@ def report_run(
             ("train a stronger one", "strategos train --preset laptop"),
         ]
     contests: list[Contest] = []
+    if "curriculum" in meta:
+        newest = read_meta(find_checkpoint(run_dir, "latest"))
+        report.stages = show_stages(config.stages, newest["curriculum"]["history"])
     if "champions" in meta:
         add_history(report, config, meta, rows)
     if config.game.name == "blob":

@@ -275,6 +275,10 @@ def _learning(row: Mapping[str, Any]) -> Table:
         ("value_loss", ".3f"),
         ("learning_rate", ".1e"),
         ("shaping", ".2f"),
+        ("stage", ".0f"),
+        ("stage_win", ".0%"),
+        ("league/members", ".0f"),
+        ("league/worst", ".0%"),
         ("game_ticks", ".0f"),
     ):
         if key in row:
