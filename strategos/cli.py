@@ -22,6 +22,7 @@ COMMANDS = {
     "train": "train an agent by self-play, then show how strong it became",
     "resume": "go on with a run that was stopped",
     "evaluate": "measure an agent against the scripted bots",
+    "watch": "judge every new checkpoint of a run while it trains",
     "gate": "test whether an agent is better than another, for CI",
     "tournament": "let agents play each other and rate them",
     "play": "play against a bot or an agent in the terminal",
