@@ -25,11 +25,16 @@ class Result(Protocol):
 
 def show(console: Console, table: Table, results: Iterable[Result]) -> None:
     """Print the table of `results`, or a line for each where the table would be cut."""
-    if console.measure(table, options=console.options.update(width=1000)).minimum <= console.width:
+    if fits(console, table):
         console.print(table)
         return
     for result in results:
         console.print(result.summary, highlight=False, markup=False)
+
+
+def fits(console: Console, table: Table) -> bool:
+    """Whether the table can be shown without cutting a number."""
+    return console.measure(table, options=console.options.update(width=1000)).minimum <= console.width
 
 
 def contests_table(contests: Sequence[Contest]) -> Table:
@@ -72,22 +77,26 @@ def rungs_table(rungs: Sequence[Rung]) -> Table:
     return table
 
 
-def ratings_table(outcome: Standings, more: Mapping[str, Sequence[str]] | None = None) -> Table:
-    """The ratings, the strongest first, with `more` columns by name."""
+def ratings_table(
+    outcome: Standings, more: Mapping[str, Sequence[str]] | None = None, counted: str = "games"
+) -> Table:
+    """The ratings, the strongest first, with `more` columns by name; what is `counted` has that name."""
     from rich.text import Text
 
     table = _table(
-        f"ratings, {outcome.anchor} at 1500",
+        f"Bradley-Terry ratings, {outcome.anchor} at 1500",
         ("player",),
-        ("Bradley-Terry", "95 % interval", "score", "games", *(more or ())),
+        ("rating", "95 % interval", "score", counted, *(more or ())),
     )
+    table.columns[0].min_width = min(24, max(len(rating.name) for rating in outcome.ratings))
     for place, rating in enumerate(outcome.ratings):
         interval = f"{rating.low:.0f} to {rating.high:.0f}" if rating.name != outcome.anchor else "fixed"
+        rated = rating in outcome.rated
         table.add_row(
             Text(rating.name),
-            f"[b]{rating.rating:.0f}[/b]",
-            interval,
-            f"{rating.score:.1%}",
+            f"[b]{rating.rating:.0f}[/b]" if rated else "",
+            interval if rated else "",
+            f"{rating.score:.1%}" if rating.games else "",
             str(rating.games),
             *(column[place] for column in (more or {}).values()),
         )

@@ -7,7 +7,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from strategos.evaluate.tournament.play import Progress
     from strategos.evaluate.tournament.results import TournamentResult
     from strategos.games.spec import Game
+    from strategos.ratings.bradley_terry import Rating
 
 _OPTIONS = {"generals": ("size", "ruleset", "ticks", "teams"), "blob": ("cards",)}
 _GAMES, _ROUNDS = 256, 7
@@ -71,6 +72,8 @@ def run(arguments: list[str]) -> int:
 
 
 def _play(plan: Plan, folder: Path, options: argparse.Namespace) -> None:
+    from rich.console import Console
+
     from strategos.evaluate.tournament.files import write_results
     from strategos.evaluate.tournament.plan import begin
     from strategos.evaluate.tournament.play import play_tournament
@@ -78,11 +81,16 @@ def _play(plan: Plan, folder: Path, options: argparse.Namespace) -> None:
 
     with writing(folder):
         plan = begin(plan, folder)
-    with reading("this tournament cannot be played"), _watching(plan) as tell:
-        progress = play_tournament(plan, folder, on_progress=tell)
+    try:
+        with reading("this tournament cannot be played"), _watching(plan) as tell:
+            progress = play_tournament(plan, folder, on_progress=tell)
+    except KeyboardInterrupt:
+        if options.output is not None:
+            print(f"what was played is in {folder}; the same command goes on from there", file=sys.stderr)
+        raise
     result = rate(plan, progress.games, progress.rounds)
     if options.output is not None:
-        with writing(folder):
+        with writing(folder), Console(stderr=True).status("writing the page"):
             write_results(plan, folder, progress, result)
     if options.json:
         kept = {"output": str(folder)} if options.output else {}
@@ -152,6 +160,8 @@ def _watching(plan: Plan) -> Iterator[Callable[[Progress], None]]:
     from rich.console import Console
     from rich.live import Live
 
+    from strategos.evaluate.tournament.results import standing_so_far
+
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
         told: list[int] = []
@@ -164,16 +174,23 @@ def _watching(plan: Plan) -> Iterator[Callable[[Progress], None]]:
         yield say
         return
     begun = time.monotonic()
+    listed: dict[int, list[Rating]] = {}  # by games, as only a job that ends changes it
     with Live(console=console, refresh_per_second=4, transient=True) as live:
-        yield lambda progress: live.update(_live_table(plan, progress, time.monotonic() - begun))
+
+        def show(progress: Progress) -> None:
+            count = len(progress.games)
+            if count not in listed:
+                listed.clear()
+                listed[count] = standing_so_far(plan, progress.games)
+            live.update(_live_table(plan, progress, listed[count], time.monotonic() - begun))
+
+        yield show
 
 
-def _live_table(plan: Plan, progress: Progress, elapsed_s: float) -> Table:
+def _live_table(plan: Plan, progress: Progress, listed: Sequence[Rating], elapsed_s: float) -> Table:
     """Standings so far, how many games are over, and when it will be done."""
     from rich.table import Table
     from rich.text import Text
-
-    from strategos.evaluate.tournament.results import standing_so_far
 
     done = progress.found + progress.played_now
     left = "?"
@@ -188,7 +205,7 @@ def _live_table(plan: Plan, progress: Progress, elapsed_s: float) -> Table:
     table.add_column("player", overflow="fold")
     for name in ("rating", "95 % interval", "score", "games"):
         table.add_column(name, justify="right", no_wrap=True)
-    for each in standing_so_far(plan, progress.games):
+    for each in listed:
         rated = each.rating == each.rating
         table.add_row(
             Text(each.name),
@@ -210,12 +227,17 @@ def _print(plan: Plan, result: TournamentResult, output: Path | None) -> None:
     if plan.format == "swiss":
         more["points"] = [f"{points:.2f}" for points in result.points]
     if result.elo is not None:
-        more["sequential Elo"] = [f"{result.elo[name]:.0f}" for name in result.names]
+        more["Elo"] = [f"{result.elo[name]:.0f}" for name in result.names]
     if result.skills is not None and result.first_places is not None:
         more["first places"] = [f"{each.mean:.1%}" for each in result.first_places]
         more["openskill"] = [f"{result.skills[name].mu:.1f}" for name in result.names]
-    console.print(tables.ratings_table(result.standings, more))
-    console.print(tables.payoff_table(result.standings))
+    counted = "meetings" if plan.seats > 2 else "games"
+    while more and not tables.fits(console, tables.ratings_table(result.standings, more, counted)):
+        more.popitem()
+    ratings = tables.ratings_table(result.standings, more, counted)
+    tables.show(console, ratings, result.standings.ratings)
+    if tables.fits(console, payoffs := tables.payoff_table(result.standings)):
+        console.print(payoffs)
     for line in (*result.remarks, *result.misconduct):
         console.print(line, markup=False)
     if output is None:

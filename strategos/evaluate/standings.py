@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -19,16 +20,24 @@ class Standings:
     anchor: str
     """The player whose rating is 1500."""
     ratings: list[Rating]
-    """Bradley-Terry, the strongest first."""
+    """Bradley-Terry, the strongest first; NaN for whom no games link to the anchor, last."""
     payoff: PayoffMatrix
     """In the order of the ratings."""
 
+    @property
+    def rated(self) -> list[Rating]:
+        """The ratings of those who have one."""
+        return [rating for rating in self.ratings if not math.isnan(rating.rating)]
+
     def as_json(self) -> dict:
-        """Plain data; None where two players never met."""
+        """Plain data; None where two players never met or one has no rating."""
         payoff = self.payoff
         return {
             "anchor": self.anchor,
-            "ratings": [asdict(rating) for rating in self.ratings],
+            "ratings": [
+                {key: None if value != value else value for key, value in asdict(rating).items()}
+                for rating in self.ratings
+            ],
             "names": list(payoff.names),
             "games": payoff.games.tolist(),
             "score": _plain(payoff.score),

@@ -31,6 +31,11 @@ class Rating:
     score: float
     """Share of points taken, a draw counting half."""
 
+    @property
+    def summary(self) -> str:
+        """One short line."""
+        return f"{self.name} {self.rating:.0f} ({self.low:.0f} to {self.high:.0f})"
+
 
 def fit(
     results: Iterable[Result],

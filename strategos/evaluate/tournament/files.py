@@ -37,16 +37,21 @@ def _standings(result: TournamentResult) -> Iterable[Sequence[object]]:
     yield ["player", "rating", "low", "high", "games", "score", "points", "byes", *more]
     for place, rating in enumerate(result.standings.ratings):
         if result.elo is not None:
-            extra = [round(result.elo[rating.name], 1)]
+            extra: list[object] = [round(result.elo[rating.name], 1)]
         else:
             assert result.skills is not None and result.first_places is not None
             skill, first = result.skills[rating.name], result.first_places[place]
-            extra = [round(skill.mu, 3), round(skill.sigma, 3), round(first.mean, 4)]
-        numbers = [round(each, 1) for each in (rating.rating, rating.low, rating.high)]
+            extra = [round(skill.mu, 3), round(skill.sigma, 3), _number(first.mean, 4)]
+        numbers = [_number(each, 1) for each in (rating.rating, rating.low, rating.high)]
         yield [
-            rating.name, *numbers, rating.games, round(rating.score, 4), round(result.points[place], 4),
+            rating.name, *numbers, rating.games, _number(rating.score, 4), round(result.points[place], 4),
             result.byes[place], *extra,
         ]  # fmt: skip
+
+
+def _number(value: float, digits: int) -> float | str:
+    """Rounded; empty where there is none."""
+    return "" if value != value else round(value, digits)
 
 
 def _payoff(result: TournamentResult) -> Iterable[Sequence[object]]:

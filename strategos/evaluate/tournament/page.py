@@ -10,7 +10,7 @@ import base64
 import json
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ from strategos.play.record import read_records, records_path
 
 _MOST_GAMES, _MOST_BYTES = 4000, 14_000_000
 _PALETTE = ("#1f7fc4", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#6c4fc2", "#56b4e9", "#7a5c3e")
-_WIDE, _HIGH, _LEFT, _RIGHT, _EDGE = 1040, 320, 48, 170, 18
+_WIDE, _LEFT, _RIGHT, _EDGE, _LABEL = 1040, 48, 170, 18, 15
 
 
 def tournament_page(plan: Plan, folder: Path, progress: Progress, result: TournamentResult) -> str:
@@ -108,7 +108,7 @@ def _embedded(
         shown = show_games(plan.built, [records[row] for _, row in rows])
         for (place, _), data in zip(rows, shown, strict=True):
             text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-            packed = base64.b64encode(zlib.compress(text.encode(), 9)).decode("ascii")
+            packed = base64.b64encode(zlib.compress(text.encode())).decode("ascii")
             left -= len(packed)
             if left < 0:
                 return
@@ -136,11 +136,15 @@ class _History:
     """y and rating of the horizontal lines."""
     rounds: list[tuple[float, int]]
     """x and number of some rounds."""
+    high: int
     wide: int = _WIDE
-    high: int = _HIGH
     left: int = _LEFT
     right: int = _WIDE - _RIGHT
-    bottom: int = _HIGH - _EDGE
+
+    @property
+    def bottom(self) -> int:
+        """Where the numbers of the rounds stand."""
+        return self.high - _EDGE
 
 
 def _history(result: TournamentResult) -> _History | None:
@@ -151,13 +155,14 @@ def _history(result: TournamentResult) -> _History | None:
     values = [each for row in result.history for each in row if each is not None]
     low, high = min(values), max(values)
     reach = max(high - low, 1.0)
+    tall = max(320, _LABEL * len(result.names) + 4 * _EDGE)
     last = len(result.history) - 1
 
     def x(number: int) -> float:
         return round(_LEFT + (_WIDE - _LEFT - _RIGHT) * (number - told[0]) / (last - told[0]), 1)
 
     def y(rating: float) -> float:
-        return round(_EDGE + (_HIGH - 2.5 * _EDGE) * (high - rating) / reach, 1)
+        return round(_EDGE + (tall - 2.5 * _EDGE) * (high - rating) / reach, 1)
 
     lines: list[_Line] = []
     label = -np.inf
@@ -165,10 +170,16 @@ def _history(result: TournamentResult) -> _History | None:
         rated = [(x(n), y(row[place])) for n, row in enumerate(result.history) if row[place] is not None]  # type: ignore[arg-type]
         if not rated:
             continue
-        label = max(label + 15, rated[-1][1])
+        label = max(label + _LABEL, rated[-1][1])
         points = " ".join(f"{one},{other}" for one, other in rated)
         lines.append(_Line(name, _PALETTE[place % len(_PALETTE)], points, rated[-1], label))
+    too_low = max(0.0, label - (tall - 1.5 * _EDGE))
+    for place in range(len(lines) - 1, -1, -1):  # labels that ran out of the picture push those above them
+        room = lines[place + 1].label_y - _LABEL if place + 1 < len(lines) else label - too_low
+        lines[place] = replace(lines[place], label_y=min(lines[place].label_y, room))
     step = next(step for step in (25, 50, 100, 200, 500, 1000, 2000, 5000) if reach / step <= 6)
     marks = [(y(rating), rating) for rating in range(int(-(-low // step)) * step, int(high) + 1, step)]
     every = -(-len(told) // 12)
-    return _History(lines, marks, [(x(number), number + 1) for number in range(told[0], last + 1, every)])
+    return _History(
+        lines, marks, [(x(number), number + 1) for number in range(told[0], last + 1, every)], tall
+    )

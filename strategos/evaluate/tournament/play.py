@@ -18,7 +18,7 @@ import numpy as np
 from strategos.engine.pool import available_cores
 from strategos.evaluate.tournament.games import FinishedGame, read_job, write_job
 from strategos.evaluate.tournament.jobs import Job, cut_round
-from strategos.evaluate.tournament.plan import Plan
+from strategos.evaluate.tournament.plan import GAMES_FOLDER, Plan
 from strategos.play.match import play_games
 from strategos.play.policy import Policy
 from strategos.ratings.rounds import Round, Table
@@ -111,6 +111,8 @@ def play_tournament(
     progress = Progress(games_in_all=sum(tables_in_all) * plan.games, rounds_in_all=len(tables_in_all))
     playing = _Playing(plan, folder, progress)
     tell = on_progress or (lambda progress: None)
+    for left in (folder / GAMES_FOLDER).glob("*.unfinished"):  # of a process that was killed
+        left.unlink()
     number = 1
     while tables := plan.next_tables(progress.rounds):
         jobs = cut_round(plan, len(progress.rounds), tables, number)

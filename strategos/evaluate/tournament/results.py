@@ -71,6 +71,9 @@ class TournamentResult:
     def remarks(self) -> tuple[str, ...]:
         """What a list of ratings leaves open, a line each."""
         lines = []
+        apart = [each.name for each in self.standings.ratings if math.isnan(each.rating)]
+        if apart:
+            lines.append(f"no games link {', '.join(apart)} to {self.standings.anchor}: play more rounds")
         if self.intransitivity is not None:
             lines.append(
                 f"{100 * self.intransitivity:.1f} % of the payoffs go round in cycles and show in no rating"
@@ -105,9 +108,9 @@ class TournamentResult:
 
 def rate(plan: Plan, games: Sequence[FinishedGame], rounds: Sequence[Round]) -> TournamentResult:
     """Rate the players of `games`, which are those of `rounds`; `ValueError` where there are none."""
-    listed = rate_linked(plan, games)
-    ratings = listed.ratings
+    ratings = standing_so_far(plan, games, draws=1000)
     order = [plan.names.index(rating.name) for rating in ratings]
+    names = [rating.name for rating in ratings]
     payoff = _payoff(plan, games, order)
     many = plan.seats > 2
     points, byes = _points(plan, rounds)
@@ -115,40 +118,33 @@ def rate(plan: Plan, games: Sequence[FinishedGame], rounds: Sequence[Round]) -> 
         standings=Standings(plan.anchor, ratings, payoff),
         points=tuple(points[order].tolist()),
         byes=tuple(byes[order].tolist()),
-        elo=None if many else elo.sequential(_pairs(plan, games)),
-        skills={each.name: each for each in plackett_luce.rate(_sides(plan, games))} if many else None,
+        elo=None if many else dict.fromkeys(names, 1500.0) | elo.sequential(_pairs(plan, games)),
+        skills=_skills(plan, games) if many else None,
         first_places=_first_places(plan, games, order) if many else None,
         intransitivity=_intransitivity(payoff),
         averages=_averages(payoff),
-        history=_history(plan, games, len(rounds), [rating.name for rating in ratings]),
+        history=_history(plan, games, len(rounds), names),
         misconduct=_misconduct(plan, games),
     )
 
 
-def rate_linked(plan: Plan, games: Sequence[FinishedGame], draws: int = 1000) -> bootstrap.Bootstrap:
-    """Ratings of those whom games link to the anchor, in the middle of a tournament perhaps not all.
-
-    `ValueError` where the anchor has no games.
-    """
+def standing_so_far(plan: Plan, games: Sequence[FinishedGame], draws: int = _LIVE_DRAWS) -> list[Rating]:
+    """All players, the strongest first; last and rated NaN those whom no games link to the anchor."""
     linked = {plan.names.index(plan.anchor)}
     groups = {frozenset(game.entrants) for game in games}
     while grown := [each for each in groups if each & linked and not each <= linked]:
         linked.update(*grown)
     counted = [game for game in games if game.entrants[0] in linked]
-    if not counted:
-        raise ValueError(f"{plan.anchor}, whose rating is 1500, has played no game yet")
-    return bootstrap.fit_tables(_arrays(counted), plan.names, anchor=plan.anchor, draws=draws)
-
-
-def standing_so_far(plan: Plan, games: Sequence[FinishedGame]) -> list[Rating]:
-    """Ratings in the middle of a tournament, NaN for those whom nothing links to the anchor yet."""
-    try:
-        listed = rate_linked(plan, games, draws=_LIVE_DRAWS).ratings
-    except ValueError:
-        listed = []
+    listed: list[Rating] = []
+    if counted:
+        listed = bootstrap.fit_tables(_arrays(counted), plan.names, anchor=plan.anchor, draws=draws).ratings
     rated = {rating.name for rating in listed}
-    missing = [name for name in plan.names if name not in rated]
-    return listed + [Rating(name, math.nan, math.nan, math.nan, 0, math.nan) for name in missing]
+    for entrant, name in enumerate(plan.names):
+        if name not in rated:
+            points = [game.points[game.entrants.index(entrant)] for game in games if entrant in game.entrants]
+            meetings, score = len(points) * (plan.seats - 1), float(np.mean(points)) if points else math.nan
+            listed.append(Rating(name, math.nan, math.nan, math.nan, meetings, score))
+    return listed
 
 
 def _arrays(games: Sequence[FinishedGame]) -> Games:
@@ -217,6 +213,11 @@ def _sides(plan: Plan, games: Sequence[FinishedGame]) -> Iterator[plackett_luce.
         yield [[plan.names[entrant]] for entrant in game.entrants], game.points
 
 
+def _skills(plan: Plan, games: Sequence[FinishedGame]) -> dict[str, Skill]:
+    skills = {name: Skill(name, plackett_luce.MU, plackett_luce.SIGMA, 0) for name in plan.names}
+    return skills | {each.name: each for each in plackett_luce.rate(_sides(plan, games))}
+
+
 def _first_places(plan: Plan, games: Sequence[FinishedGame], order: Sequence[int]) -> tuple[Estimate, ...]:
     found = first_places(_arrays(games), len(plan.entrants))
     return tuple(found[entrant] for entrant in order)
@@ -226,7 +227,10 @@ def _intransitivity(payoff: PayoffMatrix) -> float | None:
     if len(payoff.names) < 3:
         return None
     odds, variances = log_odds(payoff)
-    return round(decompose(odds, variances=variances).corrected, 4)
+    try:
+        return round(decompose(odds, variances=variances).corrected, 4)
+    except ValueError:  # some met nobody of the others
+        return None
 
 
 def _averages(payoff: PayoffMatrix) -> Averages | None:
@@ -247,7 +251,7 @@ def _history(
     rows: list[tuple[float | None, ...]] = []
     for number in range(rounds):
         listed = standing_so_far(plan, [game for game in games if game.round <= number])
-        found = {rating.name: round(rating.rating, 1) for rating in listed if rating.games}
+        found = {each.name: round(each.rating, 1) for each in listed if not math.isnan(each.rating)}
         rows.append(tuple(found.get(name) for name in names))
     return tuple(rows)
 
