@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numba import njit
 
+from strategos.games.compiled import kernel
 from strategos.games.generals.record import CITY, GENERAL
 from strategos.spelling import nearest
 
@@ -76,7 +76,7 @@ def reward_weights(reward: str | Mapping[str, float]) -> dict[str, float]:
     return weights
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def count_captures(owner_before, terrain_before, owner_after, terrain_after, teams, seat, counts):
     """Count one seat's captures of one tick from two of its views, batched.
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from strategos.games.bits import count_bits
+from strategos.games.compiled import kernel
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def is_set(mask, action):
     """Whether a packed mask [mask_bytes] holds an action, 1 or 0."""
     return mask[action >> 3] >> (action & 7) & 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def count_legal(mask):
     """How many actions a packed mask [mask_bytes] holds."""
     count = 0
@@ -24,7 +24,7 @@ def count_legal(mask):
     return count
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def nth_legal(mask, index):
     """Legal action number `index`, from 0, of a packed mask [mask_bytes]; 0 where it holds no more."""
     for place in range(mask.shape[0]):

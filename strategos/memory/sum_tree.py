@@ -8,7 +8,8 @@ smallest positive weight below it, which importance weights are normalised by.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from strategos.games.compiled import kernel
 
 
 class SumTree:
@@ -69,7 +70,7 @@ class SumTree:
         return places
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _set(sums, least, leaves, places, weights):
     for index in range(places.shape[0]):
         node = leaves + places[index]
@@ -82,7 +83,7 @@ def _set(sums, least, leaves, places, weights):
             node >>= 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _find(sums, leaves, marks, places):
     for index in range(marks.shape[0]):
         mark = marks[index]

@@ -18,10 +18,10 @@ A row has `INPUTS` columns of float32:
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from strategos.games.bits import count_bits
 from strategos.games.blob.record import BID, DECK, MAX_CARDS, MAX_PLAYERS, NO_TRUMP, SUIT_MASK
+from strategos.games.compiled import kernel
 
 CARD_PLANES = (
     "hand",
@@ -95,7 +95,7 @@ _FIRST = 1 << 50
 """A key above that of every suit which is not trump."""
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _rename_suits(hand, unseen, trump, row):
     """Write the slot of each suit into `row`: trump first, then the longest and highest of the hand."""
     for suit in range(4):
@@ -110,7 +110,7 @@ def _rename_suits(hand, unseen, trump, row):
         row[SLOTS_AT + suit] = slot
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _write_plays(view, row):
     """Planes of what was played by whom and the plays in order; returns (best card, its seat) of the table.
 
@@ -140,13 +140,13 @@ def _write_plays(view, row):
     return best, winning
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _beats(card, best, trump):
     suit, best_suit = card // 13, best // 13
     return (suit == best_suit and card > best) or (suit != best_suit and suit == trump)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _write_cards(view, unseen, legal, best, row):
     """Planes of the hand, the unseen cards and what may be played."""
     for suit in range(4):
@@ -163,7 +163,7 @@ def _write_cards(view, unseen, legal, best, row):
                 row[_TAKES + at + rank] = best < 0 or _beats(suit * 13 + rank, best, view.trump)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _write_seats(view, winning, row):
     """What is public about each seat; returns the sum of the bids and of the tricks still needed."""
     players, cards, place = int(view.players), int(view.cards), int(view.num_plays % view.players)
@@ -197,7 +197,7 @@ def _write_seats(view, winning, row):
     return total, wanted
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _write_round(view, unseen, total, wanted, row):
     """The deal, the trick and the bidding as a whole."""
     players, cards, place = int(view.players), int(view.cards), int(view.num_plays % view.players)
@@ -224,7 +224,7 @@ def _write_round(view, unseen, total, wanted, row):
         row[BIDS_AT + NUM_BIDS + cards - total] = 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def write_card_features(views, masks, rows):
     """Fill `rows` [B, INPUTS] float32 from `views` [B] and packed `masks` [B, 9] uint8; see the layout."""
     for index in range(views.shape[0]):

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
+from strategos.games.compiled import kernel
 
-@njit(nogil=True, cache=True)
+
+@kernel
 def _log_total(logits, mask, num_actions):
     """Log-sum-exp of the legal `logits`; -1 without a legal action."""
     highest = -np.inf
@@ -37,7 +38,7 @@ def _log_total(logits, mask, num_actions):
     return highest + np.log(total)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _sample(logits, masks, uniforms, actions, log_probabilities):
     num_actions = logits.shape[1]
     for row in range(logits.shape[0]):
@@ -69,7 +70,7 @@ def sample_packed(
     return actions, log_probabilities
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _evaluate(logits, masks, actions, chosen, entropies, totals):
     num_actions = logits.shape[1]
     for row in range(logits.shape[0]):
@@ -87,7 +88,7 @@ def _evaluate(logits, masks, actions, chosen, entropies, totals):
         chosen[row] = logits[row, actions[row]] - log_total
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _gradient(logits, masks, actions, totals, entropies, of_chosen, of_entropy, gradient):
     """d log p(a) / d x_i = [i = a] - p_i and d H / d x_i = -p_i (log p_i + H)."""
     num_actions = logits.shape[1]

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from strategos.games.bits import count_bits
 from strategos.games.blob import Blob
 from strategos.games.blob.record import DECK, MAX_CARDS, MAX_PLAYERS, NONE
+from strategos.games.compiled import kernel
 from strategos.games.rng import derive
 from strategos.games.spec import Game
 from strategos.play.blob_deals import SUIT_CARDS, deal_hands, new_plan, plan_deals
@@ -46,7 +46,7 @@ def deduce(views: np.ndarray) -> Deduction:
     return Deduction(unseen, allowed, views["sizes"].copy(), stock)
 
 
-@njit(cache=True)
+@kernel
 def unseen_cards(view):
     """The cards that the viewer has not seen: neither held, played nor turned up."""
     unseen = _DECK_MASK ^ view.hand
@@ -57,7 +57,7 @@ def unseen_cards(view):
     return unseen
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _deduce(views, unseen, allowed, stock):
     for row in range(views.shape[0]):
         view = views[row]
@@ -72,7 +72,7 @@ def _deduce(views, unseen, allowed, stock):
         stock[row] = hidden
 
 
-@njit(cache=True)
+@kernel
 def _write_public(view, state):
     """All of a state that the viewer knows, as a single round; the other hands stay empty."""
     me, players = view.me, view.players
@@ -110,10 +110,9 @@ def _write_public(view, state):
         state.padding[place] = 0
 
 
-@njit(nogil=True, cache=True)
-def _sample(views, keys, states):
+@kernel
+def _sample(views, keys, plan, states):
     """Fill `states` [B, W]; return the first row whose view no deal agrees with, or -1."""
-    plan = new_plan()
     for row in range(views.shape[0]):
         view = views[row]
         unseen = unseen_cards(view)
@@ -132,7 +131,7 @@ def _sample(views, keys, states):
     return -1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def renew_streams(worlds, keys):
     """Give `worlds` [B, W] the streams that fresh worlds drawn with `keys` [B] have."""
     for row in range(worlds.shape[0]):
@@ -171,7 +170,7 @@ class BlobBeliefs:
                 f"views are of running rounds of {self.game.spec.num_players} players; one is not"
             )
         states = np.empty((len(views), worlds), self.game.state_dtype)
-        impossible = _sample(views, keys, states)
+        impossible = _sample(views, keys, new_plan(), states)
         if impossible >= 0:
             raise ValueError(f"view {impossible} contradicts itself: no deal has such voids and hand sizes")
         return states

@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from strategos.games.bits import count_bits
 from strategos.games.blob.record import (
@@ -26,6 +25,7 @@ from strategos.games.blob.record import (
     NO_TRUMP,
     SUIT_MASK,
 )
+from strategos.games.compiled import kernel
 from strategos.games.masks import is_set
 from strategos.play.policy import check_plays
 
@@ -90,6 +90,7 @@ class HeuristicBot:
             views["plays"],
             masks,
             self.weights,
+            _new_table(),
             actions,
         )
         return actions
@@ -108,13 +109,8 @@ class _Table(NamedTuple):
     tricks: np.ndarray  # [MAX_CARDS + 1] chances of 0, 1, 2, ... tricks
 
 
-@njit(nogil=True, cache=True)
-def _heuristic_actions(
-    hands, players, cards, trumps, turned, dealers, num_bids, num_plays, scorings, bids, tricks, sizes, voids,
-    plays, masks, weights, actions,
-):  # fmt: skip
-    """Fill `actions` [B]; fields by seat are [B, MAX_PLAYERS] and counted from the viewer."""
-    table = _Table(
+def _new_table() -> _Table:
+    return _Table(
         np.zeros(MAX_PLAYERS),
         np.zeros(MAX_PLAYERS, np.int64),
         np.zeros(MAX_PLAYERS),
@@ -124,6 +120,14 @@ def _heuristic_actions(
         np.zeros((2, MAX_CARDS)),
         np.zeros(MAX_CARDS + 1),
     )
+
+
+@kernel
+def _heuristic_actions(
+    hands, players, cards, trumps, turned, dealers, num_bids, num_plays, scorings, bids, tricks, sizes, voids,
+    plays, masks, weights, table, actions,
+):  # fmt: skip
+    """Fill `actions` [B]; fields by seat are [B, MAX_PLAYERS] and counted from the viewer."""
     for row in range(hands.shape[0]):
         if not masks[row].any():
             continue
@@ -155,7 +159,7 @@ def _heuristic_actions(
             )
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _choose_bid(table, weights, hand, unseen, seats, trump, on_lead, scoring, mask):
     """The legal bid with the most expected points."""
     count = _weigh_hand(table, weights, hand, unseen, seats, trump)
@@ -169,7 +173,7 @@ def _choose_bid(table, weights, hand, unseen, seats, trump, on_lead, scoring, ma
     return BID + best
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _choose_card(table, weights, hand, unseen, seats, trump, trick, scoring, mask):
     """The legal card after which the bid is made most probably; the lowest of equals."""
     count = _weigh_hand(table, weights, hand, unseen, seats, trump)
@@ -193,7 +197,7 @@ def _choose_card(table, weights, hand, unseen, seats, trump, trick, scoring, mas
     return best
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _others_want(table, seats):
     """The tricks that the other seats still need together."""
     wanted = 0.0
@@ -202,7 +206,7 @@ def _others_want(table, seats):
     return wanted
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _weigh_hand(table, weights, hand, unseen, seats, trump):
     """List the cards of `hand` with their chances in `table`; how many they are."""
     count = 0
@@ -234,7 +238,7 @@ def _weigh_hand(table, weights, hand, unseen, seats, trump):
     return count
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _unbeaten(table, card, unseen, seats, trump):
     """The chance that no other hand beats `card` when it is led."""
     suit = card // 13
@@ -255,7 +259,7 @@ def _unbeaten(table, card, unseen, seats, trump):
     return chance
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _wins_trick(table, weights, card, unseen, seats, trump, trick):
     """The chance that `card` wins the trick of which `trick` lies on the table."""
     suit = card // 13
@@ -294,7 +298,7 @@ def _wins_trick(table, weights, card, unseen, seats, trump, trick):
     return chance
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _makes(table, on_lead, count, without, need):
     """The chance that the hand, less card number `without` (-1: none), can take exactly `need` tricks."""
     most = count - (without >= 0)
@@ -306,7 +310,7 @@ def _makes(table, on_lead, count, without, need):
     return chance
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _at_most(table, chances, count, without, limit):
     """The chance that at most `limit` of the cards win, each with its own of `chances`."""
     tricks = table.tricks

@@ -11,11 +11,11 @@ from math import comb
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from strategos.games.bits import count_bits
 from strategos.games.blob.record import DECK, MAX_PLAYERS, SUIT_MASK
 from strategos.games.blob.rules import nth_card
+from strategos.games.compiled import kernel
 from strategos.games.rng import below, draw
 
 SUIT_CARDS = np.array(
@@ -47,8 +47,7 @@ class Plan(NamedTuple):
     first_weights: Any  # [_SPLITS]
 
 
-@njit(cache=True)
-def new_plan():
+def new_plan() -> Plan:
     """Room for a plan."""
     return Plan(
         np.zeros(MAX_PLAYERS, np.int64),
@@ -64,7 +63,7 @@ def new_plan():
     )
 
 
-@njit(cache=True)
+@kernel
 def _write_splits(left, suits, number, splits, weights):
     """All numbers by suit of `number` cards out of `left`, with the choices of cards that each stands for."""
     left &= _SUIT_NIBBLES[suits]
@@ -83,7 +82,7 @@ def _write_splits(left, suits, number, splits, weights):
     return count
 
 
-@njit(cache=True)
+@kernel
 def _ways(plan, groups, group, left):
     """Ways of dealing `group` and those after it; the last one simply takes any cards of its suits."""
     if group < groups - 1:
@@ -92,7 +91,7 @@ def _ways(plan, groups, group, left):
     return _CHOOSE[(held & 15) + (held >> 4 & 15) + (held >> 8 & 15) + (held >> 12), plan.size[group]]
 
 
-@njit(cache=True)
+@kernel
 def _weigh_splits(plan, groups, group, left, splits, weights):
     """Write the splits of a group with the number of deals that begin so; return how many, and all deals."""
     count = _write_splits(left, plan.suits[group], plan.size[group], splits, weights)
@@ -103,7 +102,7 @@ def _weigh_splits(plan, groups, group, left, splits, weights):
     return count, total
 
 
-@njit(cache=True)
+@kernel
 def _choose_split(splits, weights, target):
     """The split at `target`, below the sum of the weights added up in the same order."""
     place, passed = 0, weights[0]
@@ -113,7 +112,7 @@ def _choose_split(splits, weights, target):
     return splits[place]
 
 
-@njit(cache=True)
+@kernel
 def _group_seats(view, present, plan):
     """Group the seats by what they may hold of the suits `present`; return how many groups lack a suit."""
     groups = 0
@@ -145,13 +144,13 @@ def _group_seats(view, present, plan):
     return groups
 
 
-@njit(cache=True)
+@kernel
 def _splits_less(plan, one, other):
     suits, other_suits = count_bits(plan.suits[one]), count_bits(plan.suits[other])
     return suits < other_suits or (suits == other_suits and plan.size[one] < plan.size[other])
 
 
-@njit(cache=True)
+@kernel
 def _count_ways(plan, groups, left):
     """Fill the ways of all groups between the first and the last: what can be left, then backwards."""
     plan.lefts[0, 0], plan.reached[0] = left, 1
@@ -176,7 +175,7 @@ def _count_ways(plan, groups, left):
             plan.ways[group, left & (_LEFTS - 1)] = total
 
 
-@njit(cache=True)
+@kernel
 def _draw_cards(cards, number, key, counter):
     """Any `number` of `cards`, all choices equally likely; uses at most `number` draws."""
     left = count_bits(cards)
@@ -190,7 +189,7 @@ def _draw_cards(cards, number, key, counter):
     return cards ^ rest
 
 
-@njit(cache=True)
+@kernel
 def plan_deals(view, unseen, plan):
     """Plan the hidden hands of `view`; return the groups, what is left by suit, and the deals of the groups.
 
@@ -216,7 +215,7 @@ def plan_deals(view, unseen, plan):
     return groups, left, total
 
 
-@njit(cache=True)
+@kernel
 def deal_hands(view, state, unseen, plan, groups, left, total, key, counter):
     """Deal the hidden hands of one world as planned; return the next number of the stream `key`."""
     players = view.players

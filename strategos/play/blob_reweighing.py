@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 
 from strategos.games.blob import rules
 from strategos.games.blob.record import BID, DECK, MAX_PLAYERS
+from strategos.games.compiled import kernel
 from strategos.games.rng import derive, draw
 from strategos.games.spec import Game
 from strategos.play.blob_beliefs import BlobBeliefs, renew_streams
@@ -25,7 +25,7 @@ Probabilities = Callable[[np.ndarray, np.ndarray], np.ndarray]
 _RESAMPLING = 2  # child of a caller's key; 0 and 1 are the uniform sampler's
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _rewind(states, history):
     """Bring `states` [n] back to the beginning of their round; write the actions since, `history` [n, 60]."""
     for row in range(states.shape[0]):
@@ -41,7 +41,7 @@ def _rewind(states, history):
         rules.clear_table(state)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _resample(candidates, logs, keys, worlds):
     """Draw `worlds` [B, W] systematically from `candidates` [B, N] with log weights `logs` [B, N]."""
     number, wanted = candidates.shape[1], worlds.shape[1]

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from numba import njit
 
 from strategos.games.bits import count_bits
+from strategos.games.compiled import kernel
 from strategos.games.masks import count_legal, nth_legal
 from strategos.games.rng import below
 from strategos.play.blob_bots import HeuristicBot
@@ -86,7 +86,7 @@ BOTS: dict[str, Callable[[], Policy]] = {
 """Name of each bot, and what makes one."""
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _random_actions(masks, last_is_pass, keys, actions):
     """Fill `actions` [B] from packed `masks` [B, mask_bytes]; the last id only where it is alone."""
     for row in range(masks.shape[0]):
@@ -97,7 +97,7 @@ def _random_actions(masks, last_is_pass, keys, actions):
         actions[row] = nth_legal(mask, below(keys[row], 0, legal)) if legal > 0 else 0
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _class_of(army, owner, team, my_team, stride, cell, bit):
     """What move number `bit` of `cell` captures with the whole stack: enemy land, neutral, nothing."""
     direction = bit >> 1
@@ -115,7 +115,7 @@ def _class_of(army, owner, team, my_team, stride, cell, bit):
     return _ENEMY if holder >= 0 else _NEUTRAL
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _expander_actions(armies, owners, me, strides, teams, masks, keys, actions):
     """Fill `actions` [B]; see `ExpanderBot`. Every board field is [B, cells], `teams` [B, P]."""
     cells = armies.shape[1]
@@ -147,7 +147,7 @@ def _expander_actions(armies, owners, me, strides, teams, masks, keys, actions):
         actions[row] = _nth_of_class(army, owner, team, my_team, stride, mask, wanted, index)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _nth_of_class(army, owner, team, my_team, stride, mask, wanted, index):
     """The id of whole-stack move number `index` of a class; what is no move counts as `_OTHER`."""
     cells = army.shape[0]

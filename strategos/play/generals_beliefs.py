@@ -12,8 +12,8 @@ is imagined as plain land.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from strategos.games.compiled import kernel
 from strategos.games.generals.game import Generals
 from strategos.games.generals.map_options import held_distance, map_options
 from strategos.games.generals.record import CITY, FOG, GENERAL, NEUTRAL, OBSTACLE
@@ -102,7 +102,7 @@ class GeneralsBeliefs:
         return states
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _sample(views, worlds, work, maps, draw_tick, steady, keys):
     """Fill all worlds [B, W]; what does not differ between the worlds of a row is made once."""
     for row in range(worlds.owner.shape[0]):
@@ -117,7 +117,7 @@ def _sample(views, worlds, work, maps, draw_tick, steady, keys):
             imagine(seen, world_of(worlds, row, number), work, setting, key, race)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _spawn_distance(seen, maps):
     """How far apart the maps of the game put generals of different teams on a board of this size."""
     low, full_side = maps[_DISTANCE], maps[_FULL_SIDE]
@@ -136,7 +136,7 @@ def _spawn_distance(seen, maps):
     return held_distance(min(low, low * sides // (2 * full_side)), rivals, seen.height, seen.width)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _city_share(seen, maps):
     """The chance, of 2**16, that an obstacle in the fog which was never looked at is a city."""
     tiles = seen.height * seen.width
@@ -155,7 +155,7 @@ def _city_share(seen, maps):
     return min(max(cities, 0) // unknown, 1 << 16) if unknown > 0 else 0
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _home(seen):
     """The tile of the viewer's general, or -1."""
     for cell in range(seen.terrain.shape[0]):
@@ -164,7 +164,7 @@ def _home(seen):
     return -1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _weigh_places(seen, work, player, distance):
     """Write how likely each tile is to hold the general of `player`, where that is not known.
 

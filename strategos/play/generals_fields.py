@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from strategos.games.compiled import kernel
 
 
 def contiguous_fields(records: np.ndarray, names: Iterable[str]) -> list[np.ndarray]:
@@ -91,7 +92,7 @@ class Work(NamedTuple):
     book: Any  # int64 [2]: key and draws of the stream in use
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def row_of(seen, row):
     """One row of a batch."""
     return Seen(
@@ -114,7 +115,7 @@ def row_of(seen, row):
     )
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def world_of(worlds, row, number):
     """One world of a batch; its numbers are arrays of one entry, so that they can be written."""
     here = slice(number, number + 1)

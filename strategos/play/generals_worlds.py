@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
+from strategos.games.compiled import kernel
 from strategos.games.generals.record import (
     ALIVE,
     ARMY_CAP,
@@ -36,13 +35,13 @@ HINT_TICKS = 8
 """A remembered army is believed half of the time when it was seen so many ticks ago."""
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def hidden(seen, cell):
     """Whether the viewer does not see the tile now."""
     return seen.terrain[cell] == FOG or seen.terrain[cell] == OBSTACLE
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def beside(cell, direction, stride, cells):
     """The tile up, down, left or right = 0..3 of `cell`, or -1 off the board."""
     if direction == 0:
@@ -55,7 +54,7 @@ def beside(cell, direction, stride, cells):
     return cell + 1 if column + 1 < stride else -1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def spread_steps(seen, work, sources):
     """Write into `work.steps` how far each tile is from the first `sources` tiles of the queue; -1 never.
 
@@ -83,7 +82,7 @@ def spread_steps(seen, work, sources):
             tail += 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def imagine(seen, world, work, setting, key, race):
     """Fill one zeroed `world` whose tick, size, stride, rules and teams are set already.
 
@@ -104,7 +103,7 @@ def imagine(seen, world, work, setting, key, race):
     _finish(seen, world)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _roll(book, bound):
     """The next number of the stream in use, uniform in [0, bound)."""
     number = below(book[0], book[1], bound)
@@ -112,7 +111,7 @@ def _roll(book, bound):
     return number
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _settle(seen, world, setting):
     """Who is alive, who has surrendered (dead, but the land stands), and whether the game is over."""
     side, rivals = -1, False
@@ -134,7 +133,7 @@ def _settle(seen, world, setting):
             world.death[player] = world.num_dead[0]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _copy_sight(seen, world, work, setting):
     """Copy what is in sight, decide the terrain of the rest, count what is still to be found."""
     for player in range(seen.team.shape[0]):
@@ -170,7 +169,7 @@ def _copy_sight(seen, world, work, setting):
             world.army[cell] = seen.old_army[cell]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _stands(seen, cell):
     """Whether the general that was seen on this hidden tile has not fallen."""
     holder = seen.old_owner[cell]
@@ -179,7 +178,7 @@ def _stands(seen, cell):
     return seen.alive[holder] or seen.land_total[holder] > 0
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _take(world, work, cell, player):
     """Give a hidden tile to a player; the armies come later."""
     world.owner[cell] = player
@@ -188,7 +187,7 @@ def _take(world, work, cell, player):
     work.land[player] -= 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _place_general(seen, world, work, setting, player, key):
     """The general of `player` on its remembered tile, or where a weighted race of the tiles puts it."""
     cells, stride = seen.terrain.shape[0], seen.stride
@@ -218,7 +217,7 @@ def _place_general(seen, world, work, setting, player, key):
         world.general[player] = place
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _any_tile(work, kind):
     """A random tile of the kind, or -1."""
     cells = work.kind.shape[0]
@@ -230,7 +229,7 @@ def _any_tile(work, kind):
     return -1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _draw_player(work):
     """A player with land to be found, in proportion to it; -1 when all of it is found."""
     total = 0
@@ -246,7 +245,7 @@ def _draw_player(work):
     return -1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _claim_remembered(seen, world, work):
     """Hidden tiles stay with the enemy who was seen on them; what the viewer's side lost has an heir."""
     cells = seen.terrain.shape[0]
@@ -262,7 +261,7 @@ def _claim_remembered(seen, world, work):
             _take(world, work, cell, holder)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _push_beside(seen, work, cell, player):
     """Add the free tiles beside `cell` to the player's frontier."""
     for direction in range(4):
@@ -272,7 +271,7 @@ def _push_beside(seen, work, cell, player):
             work.edge[player] += 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _grow(seen, world, work):
     """Grow hidden land a random tile of the frontier at a time, all players in turn, until it is found.
 
@@ -307,7 +306,7 @@ def _grow(seen, world, work):
         _push_beside(seen, work, cell, player)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _spread_armies(seen, world, work, player):
     """Spread the armies of a player that are not in sight over the hidden tiles, one on each first.
 
@@ -349,7 +348,7 @@ def _spread_armies(seen, world, work, player):
         spare -= given
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _fill_capped(seen, world, player, spare):
     """Armies beyond what a view can show, all of the player's land being in sight."""
     for cell in range(seen.terrain.shape[0]):
@@ -358,7 +357,7 @@ def _fill_capped(seen, world, player, spare):
             return
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _finish(seen, world):
     """What follows from terrain, owners and armies."""
     sides = 0

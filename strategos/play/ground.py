@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from strategos.games.compiled import kernel
 from strategos.games.generals.record import CITY, FOG, GENERAL, MOUNTAIN, OBSTACLE
 
 MINE, MATE, FREE, ENEMY = range(4)
@@ -38,7 +38,7 @@ class Ground(NamedTuple):
     enemy: np.ndarray  # steps from land known to be an enemy's
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def survey(
     ground, army, owner, terrain, alive, team, player, height, width, stride,
     old_army, old_owner, old_terrain, seen,
@@ -82,7 +82,7 @@ def survey(
             ground.open[tile] = not (wall or (kind == MATE and looks == GENERAL))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def step_of(direction, span):
     """The offset of a move up, down, left, right = 0..3."""
     if direction == 0:
@@ -92,7 +92,7 @@ def step_of(direction, span):
     return -1 if direction == 2 else 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def spread(ground, field, sources, tiles, span, own_land_only):
     """Fill `field` with steps from the first `sources` entries of the queue; FAR where none lead."""
     field[:tiles] = FAR
@@ -114,13 +114,13 @@ def spread(ground, field, sources, tiles, span, own_land_only):
                 tail += 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def spread_from(ground, field, tile, tiles, span, own_land_only):
     ground.queue[0] = tile
     spread(ground, field, 1, tiles, span, own_land_only)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def downhill(ground, field, tile, span):
     """The best direction one step down `field`: through own stacks, past enemy ones; -1 for none."""
     best, best_gain = NO_MOVE, -FAR
@@ -140,7 +140,7 @@ def downhill(ground, field, tile, span):
     return best
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def arrives_with(ground, field, tile, span):
     """What is left of the stack on `tile` when it has walked down `field` to next to the goal.
 
@@ -161,7 +161,7 @@ def arrives_with(ground, field, tile, span):
     return strength - 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def march(ground, field, tile, span):
     """One step down `field` with everything, or no move where the next tile cannot be taken."""
     direction = downhill(ground, field, tile, span)

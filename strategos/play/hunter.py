@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from strategos.games.compiled import kernel
 from strategos.games.rng import below
 from strategos.play.generals_fields import contiguous_fields
 from strategos.play.ground import (
@@ -76,7 +76,7 @@ class HunterBot:
         return actions
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _hunter_actions(
     armies, owners, terrains, alive, teams, totals, lands, me, ticks, heights, widths, strides,
     old_armies, old_owners, old_terrains, seen, generals, pass_action, keys, ground, largest, actions,
@@ -109,7 +109,7 @@ def _hunter_actions(
             actions[row] = ((tile // span - 1) * stride + tile % span - 1) * 8 + (move & 7)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _strongest(ground, tiles, field):
     """The own stack of two or more with the most armies after the way down `field`, or -1."""
     best, best_value = -1, -FAR
@@ -121,7 +121,7 @@ def _strongest(ground, tiles, field):
     return best
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _gather(ground, root, tiles, span):
     """Bring the best of the other stacks one step nearer to `root`."""
     spread_from(ground, ground.reach, root, tiles, span, True)
@@ -136,7 +136,7 @@ def _gather(ground, root, tiles, span):
     return march(ground, ground.reach, best, span) if best >= 0 else NO_MOVE
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _spare_armies(ground, root, tiles):
     """All armies that could be gathered to `root`."""
     total = 0
@@ -146,7 +146,7 @@ def _spare_armies(ground, root, tiles):
     return total
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _expand(ground, tiles, span, general, spare, key):
     """Take the tile that is worth most: enemy land, then tiles that show most of the fog.
 
@@ -194,7 +194,7 @@ def _expand(ground, tiles, span, general, spare, key):
     return best
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _threat(ground, tiles, garrison):
     """The enemy stack in sight that could take the own general, held by `garrison`, soonest; or -1."""
     worst, worst_steps = -1, DEFENCE_REACH + 1
@@ -207,7 +207,7 @@ def _threat(ground, tiles, garrison):
     return worst
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _defend(ground, threat, general, tiles, span):
     """Kill the stack that threatens the general, or bring it what can arrive in time."""
     best, best_force = NO_MOVE, FAR
@@ -232,7 +232,7 @@ def _defend(ground, threat, general, tiles, span):
     return march(ground, ground.home, helper, span) if helper >= 0 else NO_MOVE
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _attack(ground, places, alive, team, player, width, stride, tick, seen, tiles, general, largest, key):
     """The move of a strike at the known enemy general that is easiest to take.
 
@@ -273,7 +273,7 @@ def _attack(ground, places, alive, team, player, width, stride, tick, seen, tile
     return move, FAR
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _take_city(ground, stack, tiles, span, spendable):
     """A step towards the nearest neutral city that the stack can take and the player can spare."""
     target, best_steps = -1, CITY_REACH + 1
@@ -292,7 +292,7 @@ def _take_city(ground, stack, tiles, span, spendable):
     return march(ground, ground.goal, stack, span)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _lookout(ground, stack, tiles, span, general):
     """The tile worth walking to: unseen, near enemy land where any is known, else far from home; or -1."""
     sources = 0
@@ -321,7 +321,7 @@ def _lookout(ground, stack, tiles, span, general):
     return target
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _scout(ground, tiles, span, general, spendable, key):
     """No general is known: look for one with the strongest stack, take cities, expand."""
     stack = -1
@@ -346,7 +346,7 @@ def _scout(ground, tiles, span, general, spendable, key):
     return _expand(ground, tiles, span, general, -1, key)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _decide(
     ground,
     places,
@@ -392,7 +392,7 @@ def _decide(
     return move
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _keep_garrison(ground, move, general, tiles, span, key):
     """A move out of the general that would lose it to an enemy in sight: half, or somebody else."""
     force = ground.force[general]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from strategos.games.compiled import kernel
 from strategos.games.kuhn.record import UNPLAYED
 from strategos.games.rng import below, derive
 from strategos.games.spec import Game
@@ -12,7 +12,7 @@ from strategos.games.spec import Game
 _FIRST, _STREAMS = 0, 1  # children of a caller's key
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _sample(views, keys, states):
     for row in range(views.shape[0]):
         view = views[row]
@@ -21,12 +21,13 @@ def _sample(views, keys, states):
             state = states[row, world]
             state.card[view.me] = view.card
             state.card[1 - view.me] = (view.card + 1 + (first + world) % 2) % 3
-            state.moves[:] = view.moves[:]
+            for move in range(state.moves.shape[0]):
+                state.moves[move] = view.moves[move]
             state.tick = view.tick
             state.key = derive(streams, world)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _begin(keys, states):
     for row in range(states.shape[0]):
         first, streams = below(derive(keys[row], _FIRST), 0, 6), derive(keys[row], _STREAMS)

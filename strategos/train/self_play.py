@@ -15,9 +15,9 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from numba import njit
 
 from strategos.games.blob.record import MAX_PLAYERS
+from strategos.games.compiled import kernel
 from strategos.games.rng import derive, draw
 from strategos.games.spec import Game
 from strategos.play.search import SearchResult
@@ -77,7 +77,7 @@ class Generated:
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _streams(keys, ticks, seats, purpose, out):
     for row in range(keys.shape[0]):
         index = (ticks[row] * _SEATS + seats[row]) * _PURPOSES + purpose
@@ -90,7 +90,7 @@ def _stream(keys: np.ndarray, ticks: np.ndarray, seats: np.ndarray, purpose: int
     return out
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _choose(policies, temperatures, keys, actions):
     """Draw from `policies` [B, A] at `temperatures` [B]; a row at 0 keeps its action."""
     for row in range(policies.shape[0]):

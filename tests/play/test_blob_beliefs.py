@@ -1,5 +1,7 @@
 """Beliefs of Blob: what a seat can deduce, and worlds that contradict nothing of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from blob_positions import (
@@ -15,6 +17,7 @@ from blob_positions import (
 
 from strategos.games.blob.game import Blob
 from strategos.games.blob.record import BID, DECK, NONE, card_id
+from strategos.games.kuhn.game import Kuhn
 from strategos.play.beliefs import make_beliefs
 from strategos.play.blob_beliefs import BlobBeliefs, deduce
 
@@ -137,7 +140,14 @@ def test_what_cannot_be_is_refused():
         beliefs.sample(done, None, np.zeros(1), 2)
     with pytest.raises(ValueError, match="at least 1 world"):
         beliefs.sample(table("SA HK D2", (1, 1), ("", "")), None, np.zeros(1), 0)
-    from strategos.games.kuhn.game import Kuhn
 
-    with pytest.raises(ValueError, match="kuhn"):
-        make_beliefs(Kuhn())
+
+class Poker(Kuhn):
+    """A game of somebody's own, which no beliefs were written for."""
+
+    spec = replace(Kuhn.spec, name="poker")
+
+
+def test_a_game_without_beliefs_is_refused_by_name():
+    with pytest.raises(ValueError, match="no beliefs for 'poker'"):
+        make_beliefs(Poker())

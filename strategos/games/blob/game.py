@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from strategos.games.blob import notation, rules
 from strategos.games.blob.record import (
@@ -27,6 +26,7 @@ from strategos.games.blob.record import (
     SUITS,
     VIEW,
 )
+from strategos.games.compiled import kernel
 from strategos.games.rng import below
 from strategos.games.spec import GameSpec
 
@@ -212,7 +212,7 @@ def _check(
         raise ValueError(f"scoring is one of {', '.join(SCORINGS)}, not {scoring!r}")
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _reset(states, seeds, players, cards, least, rounds, trump, dealer, turned_up, scoring):
     for game in range(states.shape[0]):
         state = states[game]
@@ -240,7 +240,7 @@ def _reset(states, seeds, players, cards, least, rounds, trump, dealer, turned_u
         rules.begin_round(state)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _step(states, actions, illegal):
     for game in range(states.shape[0]):
         state = states[game]
@@ -255,7 +255,7 @@ def _step(states, actions, illegal):
         rules.play_action(state, action)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _legal(states, masks):
     for game in range(states.shape[0]):
         state = states[game]
@@ -275,7 +275,7 @@ def _legal(states, masks):
                 bits >>= 8
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _view(states, views):
     for game in range(states.shape[0]):
         state = states[game]
@@ -328,7 +328,7 @@ def _view(states, views):
                 view.plays[place] = state.plays[place]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _random_actions(states, actions):
     for game in range(states.shape[0]):
         state = states[game]
@@ -337,7 +337,7 @@ def _random_actions(states, actions):
             actions[game, state.turn] = rules.random_action(state)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _play_randomly(states, actions, illegal):
     for game in range(states.shape[0]):
         state = states[game]
@@ -349,7 +349,7 @@ def _play_randomly(states, actions, illegal):
             rules.play_action(state, action)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _playout(states, limit):
     for game in range(states.shape[0]):
         state = states[game]
@@ -359,7 +359,7 @@ def _playout(states, limit):
             rules.play_action(state, rules.random_action(state))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _returns(states, returns):
     for game in range(states.shape[0]):
         state = states[game]

@@ -7,7 +7,6 @@ card are a few machine instructions. The twin to read is `reference.py`.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from strategos.games.bits import count_bits
 from strategos.games.blob.record import (
@@ -21,6 +20,7 @@ from strategos.games.blob.record import (
     SUIT_MASK,
     TRICKS_PLUS_BONUS,
 )
+from strategos.games.compiled import kernel
 from strategos.games.rng import below, draw
 
 EXACT_BONUS = 10
@@ -28,13 +28,13 @@ _RECIPROCAL = np.array([0] + [1024 // players + 1 for players in range(1, MAX_PL
 """`plays * _RECIPROCAL[players] >> 10` is `plays // players` up to a deck; a division takes far longer."""
 
 
-@njit(cache=True)
+@kernel
 def lowest_card(cards):
     """The lowest card of a mask that holds one."""
     return count_bits((cards & -cards) - 1)
 
 
-@njit(cache=True)
+@kernel
 def nth_card(cards, index):
     """Card number `index` of a mask, the lowest first: six halvings, no unpredictable branch."""
     place = 0
@@ -48,7 +48,7 @@ def nth_card(cards, index):
     return place
 
 
-@njit(cache=True)
+@kernel
 def begin_round(state):
     """Deal `state.cards` cards to each seat; dealer and, unless it is turned up, trump are set."""
     deck = state.plays  # free until the table is cleared
@@ -72,7 +72,7 @@ def begin_round(state):
     clear_table(state)
 
 
-@njit(cache=True)
+@kernel
 def clear_table(state):
     """No bids, no plays; the seat left of the dealer is to bid."""
     for seat in range(state.bids.shape[0]):
@@ -88,19 +88,19 @@ def clear_table(state):
     state.turn = left_of(state, state.dealer)
 
 
-@njit(cache=True)
+@kernel
 def left_of(state, seat):
     """The seat to the left of `seat`."""
     return seat + 1 if seat + 1 < state.players else 0
 
 
-@njit(cache=True)
+@kernel
 def full_tricks(state):
     """How many full tricks have been played in this round."""
     return int(state.num_plays) * int(_RECIPROCAL[state.players]) >> 10
 
 
-@njit(cache=True)
+@kernel
 def forbidden_bid(state):
     """The bid that would bring the dealer's total to exactly the cards dealt; -1 where none is forbidden."""
     if state.num_bids != state.players - 1:
@@ -112,7 +112,7 @@ def forbidden_bid(state):
     return int(state.cards) - total if total <= state.cards else NONE
 
 
-@njit(cache=True)
+@kernel
 def legal_bids(state):
     """The bids that the seat to move may make, a bit each."""
     bids = (1 << (int(state.cards) + 1)) - 1
@@ -122,7 +122,7 @@ def legal_bids(state):
     return bids
 
 
-@njit(cache=True)
+@kernel
 def legal_cards(state):
     """The cards that the seat to move may play, as a mask."""
     hand = int(state.hand[state.turn])
@@ -134,7 +134,7 @@ def legal_cards(state):
     return following if following else hand
 
 
-@njit(cache=True)
+@kernel
 def trick_winner(state, first):
     """The place, from 0, of the card that wins the full trick beginning at play number `first`."""
     led = int(state.plays[first]) // 13
@@ -148,7 +148,7 @@ def trick_winner(state, first):
     return winner
 
 
-@njit(cache=True)
+@kernel
 def round_score(state, seat):
     """Points of one seat for the round that has just ended."""
     exact = state.tricks[seat] == state.bids[seat]
@@ -157,7 +157,7 @@ def round_score(state, seat):
     return (EXACT_BONUS + state.bids[seat]) * exact
 
 
-@njit(cache=True)
+@kernel
 def cards_of_round(largest, players, number):
     """Cards dealt in round `number` of a whole game: C to 2, then 1 for each seat, then 2 to C."""
     if number < largest - 1:
@@ -167,7 +167,7 @@ def cards_of_round(largest, players, number):
     return number - (largest + players - 1) + 2
 
 
-@njit(cache=True)
+@kernel
 def end_round(state):
     """Count the scores; deal the next round, or end the game."""
     for seat in range(state.players):
@@ -185,7 +185,7 @@ def end_round(state):
     begin_round(state)
 
 
-@njit(cache=True)
+@kernel
 def play_card(state, card):
     """Play a legal card."""
     seat, players, card = int(state.turn), int(state.players), int(card)
@@ -211,7 +211,7 @@ def play_card(state, card):
         end_round(state)
 
 
-@njit(cache=True)
+@kernel
 def is_legal(state, action):
     """Whether the seat to move may play `action`, any integer."""
     if state.num_bids < state.players:
@@ -219,7 +219,7 @@ def is_legal(state, action):
     return 0 <= action < DECK and (legal_cards(state) >> action) & 1 == 1
 
 
-@njit(cache=True)
+@kernel
 def lowest_action(state):
     """The legal action with the lowest id: what an illegal one is played as."""
     if state.num_bids < state.players:
@@ -227,7 +227,7 @@ def lowest_action(state):
     return lowest_card(legal_cards(state))
 
 
-@njit(cache=True)
+@kernel
 def play_action(state, action):
     """Play a legal bid or card of the seat to move."""
     state.tick += 1
@@ -239,7 +239,7 @@ def play_action(state, action):
         play_card(state, action)
 
 
-@njit(cache=True)
+@kernel
 def random_action(state):
     """A uniformly random legal action from the game's own stream."""
     bidding = state.num_bids < state.players

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TextIO
 
 import numpy as np
-from numba import njit
 
+from strategos.games.compiled import kernel
 from strategos.games.generals import reference, rules
 from strategos.games.generals.notation import recount
 from strategos.games.generals.record import (
@@ -146,7 +146,7 @@ def write_table(game: Replay | Iterable[tuple[int, np.record]], file: TextIO) ->
         file.write(",".join(map(str, row)) + "\n")
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def board_checksum(state):
     """32-bit FNV-1a over the board's tiles, each as the bytes lo, hi of owner + 3 and lo, hi of army.
 

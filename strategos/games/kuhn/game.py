@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from numba import njit
 
+from strategos.games.compiled import kernel
 from strategos.games.kuhn import notation
 from strategos.games.kuhn.record import BET, MEMORY, PASS, STATE, UNPLAYED, VIEW
 from strategos.games.rng import below
@@ -20,7 +20,7 @@ from strategos.games.spec import GameSpec
 _CHIPS_AT_STAKE = 2.0
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _reset(states, seeds):
     for game in range(states.shape[0]):
         state = states[game]
@@ -35,7 +35,7 @@ def _reset(states, seeds):
         state.over = 0
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _step(states, actions, illegal):
     for game in range(states.shape[0]):
         state = states[game]
@@ -53,7 +53,7 @@ def _step(states, actions, illegal):
         state.tick += 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _legal(states, masks):
     for game in range(states.shape[0]):
         state = states[game]
@@ -62,7 +62,7 @@ def _legal(states, masks):
             masks[game, state.tick % 2, 0] = 1 << PASS | 1 << BET
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _view(states, views):
     for game in range(states.shape[0]):
         state = states[game]
@@ -71,10 +71,11 @@ def _view(states, views):
             view.tick = state.tick
             view.me = player
             view.card = state.card[player]
-            view.moves[:] = state.moves[:]
+            for move in range(state.moves.shape[0]):
+                view.moves[move] = state.moves[move]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _random_actions(states, actions):
     for game in range(states.shape[0]):
         state = states[game]
@@ -84,7 +85,7 @@ def _random_actions(states, actions):
             state.draws += 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _returns(states, returns):
     for game in range(states.shape[0]):
         state = states[game]

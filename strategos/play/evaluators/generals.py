@@ -11,8 +11,8 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from strategos.games.compiled import kernel
 from strategos.games.generals.record import CITY, DEAD, GENERAL, MOUNTAIN
 from strategos.games.spec import Game
 from strategos.play.generals_fields import contiguous_fields
@@ -89,7 +89,7 @@ class ScriptedEvaluator:
         return logits, values
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _evaluate(boards, fields, logits, values):
     """Fill `logits` [n, P, num_actions] and `values` [n, P]."""
     for row in range(values.shape[0]):
@@ -114,7 +114,7 @@ def _evaluate(boards, fields, logits, values):
             _write_logits(board, fields, player, logits[row, player])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _target(cell, direction, stride):
     """The neighbour up, down, left, right = 0..3; only asked where a way leads there."""
     if direction < 2:
@@ -122,7 +122,7 @@ def _target(cell, direction, stride):
     return cell - 1 if direction == 2 else cell + 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _survey(board, fields):
     """Number the sides and measure their ways."""
     players, cells = board.team.shape[0], board.owner.shape[0]
@@ -161,7 +161,7 @@ def _survey(board, fields):
         _walk(board, fields.queue, found, front, front[:0])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _walk(board, queue, found, steps, source):
     """Walking distances from the first `found` tiles of the queue; neutral cities are in the way.
 
@@ -184,7 +184,7 @@ def _walk(board, queue, found, steps, source):
             tail += 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _measure(board, fields):
     """Structures of each side and its best stroke at a general."""
     fields.strike[:] = 0.0
@@ -208,7 +208,7 @@ def _measure(board, fields):
             fields.mate[side] = 1.0
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _write_values(board, fields, values):
     """The expected return of each player: its side's chance to win, among the sides that live."""
     players = board.team.shape[0]
@@ -242,7 +242,7 @@ def _write_values(board, fields, values):
         values[player] = chance - (1.0 - chance) / (sides - 1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _threat(board, fields, player):
     """The nearest enemy stack that can take the player's general and is close to it, or -1."""
     home = board.general[player]
@@ -260,7 +260,7 @@ def _threat(board, fields, player):
     return worst
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _write_logits(board, fields, player, logits):
     """Scores of the player's actions."""
     cells = board.owner.shape[0]
@@ -283,7 +283,7 @@ def _write_logits(board, fields, player, logits):
                 )
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _score(board, fields, player, cell, target, sent, threat):
     """What it is worth to send so many armies from `cell` to `target`."""
     side, home = fields.side[player], board.general[player]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from strategos.games.compiled import kernel
 from strategos.games.rng import derive, mix
 
 _NO_LIMIT = 1 << 30
@@ -48,7 +48,7 @@ class RolloutEvaluator:
         return logits, values.reshape(len(states), self.rollouts, -1).mean(axis=1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _fork_streams(words, keys, draws, rollouts):
     """Give each of the `rollouts` copies of a state [n, words], one after the other, a stream of its own."""
     for row in range(keys.shape[0]):

@@ -14,8 +14,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from strategos.games.compiled import kernel
 from strategos.games.masks import is_set
 from strategos.games.rng import derive, draw, mix
 from strategos.play.search.tree import NONE
@@ -90,7 +90,7 @@ def make_paths(walkers: int, depth: int, actions: int) -> Paths:
     )
 
 
-@njit(cache=True)
+@kernel
 def _slot(keys, key):
     """Where a key lies, or would lie."""
     at = key & (keys.shape[0] - 1)
@@ -99,7 +99,7 @@ def _slot(keys, key):
     return at
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _index_again(keys, places, larger):
     for group in range(keys.shape[0]):
         for old in range(keys.shape[1]):
@@ -109,7 +109,7 @@ def _index_again(keys, places, larger):
                 larger.place[group, at] = places[group, old]
 
 
-@njit(cache=True)
+@kernel
 def _hash(words):
     """A hash of a view [words] int64, never negative."""
     low, high = 0x51ED, 0x2F35
@@ -119,7 +119,7 @@ def _hash(words):
     return (low >> 1) << 32 | high
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def add_sets(tables, groups, words, masks, logits):
     """Add the sets of `words` [n, V] with legal `masks` [n, mask_bytes] to the tables `groups` [n].
 
@@ -149,7 +149,7 @@ def add_sets(tables, groups, words, masks, logits):
             tables.prior[group, place, action] /= total
 
 
-@njit(cache=True)
+@kernel
 def _match_regrets(prior, regret, strategy):
     """Write the current `strategy` [A]: in proportion to positive regrets, the prior where there are none."""
     total = 0.0
@@ -160,7 +160,7 @@ def _match_regrets(prior, regret, strategy):
         strategy[action] = strategy[action] / total if total > 0.0 else prior[action]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def choose(tables, paths, rows, worlds, words, masks, seats, keys, simulation, explore, actions):
     """Let the walkers `rows` [n] choose where a choice is due; `actions` [n, P] is what to play.
 
@@ -201,19 +201,20 @@ def choose(tables, paths, rows, worlds, words, masks, seats, keys, simulation, e
         actions[index, seat] = chosen
 
 
-@njit(nogil=True, cache=True)
-def learn(tables, paths, rows, worlds, values, weight):
+@kernel
+def learn(tables, paths, rows, worlds, values, weight, worth, here):
     """Update the sets on the paths of the walkers `rows` [n], which ended with `values` [T, P].
 
     Regrets and averages of an iteration count `weight` times. What an action was worth before stands in for
     the actions that were not taken, and is corrected by the one that was: without bias, and far less noisy.
+    `worth` and `here` [P] float64 are scratch.
     """
     players = values.shape[1]
-    worth, here = np.empty(players), np.empty(players)
     for index in range(rows.shape[0]):
         row = rows[index]
         group = row // worlds
-        worth[:] = values[row]
+        for player in range(players):
+            worth[player] = values[row, player]
         for back in range(paths.length[row]):
             step = paths.length[row] - 1 - back
             place, seat = paths.place[row, step], paths.seat[row, step]
@@ -243,7 +244,7 @@ def learn(tables, paths, rows, worlds, values, weight):
                 worth[player] = here[player]
 
 
-@njit(cache=True)
+@kernel
 def _reach(paths, row, step):
     """How likely a walker's path up to `step` is under the strategies of its seat, under those of the others,
     and as it was drawn."""

@@ -61,12 +61,14 @@ class RegretSearch:
             raise ValueError("in some world another player is to move than the one who is asked")
         evaluations = self._add(np.arange(groups), asked, words, masks)
         beginnings = worlds[:, 1:].reshape(-1)
+        scratch = np.empty((2, spec.num_players))
         for simulation in range(config.simulations):
             new, ended = self._walk(beginnings, simulation)
             leaves += np.bincount(new // config.worlds, minlength=groups).astype(np.int32)
             terminals += np.bincount(ended // config.worlds, minlength=groups).astype(np.int32)
             rows = np.arange(len(beginnings))
-            sets.learn(self.tables, self.paths, rows, config.worlds, self.values, simulation + 1.0)
+            weight = simulation + 1.0
+            sets.learn(self.tables, self.paths, rows, config.worlds, self.values, weight, *scratch)
         return self._result(evaluations, leaves, terminals)
 
     def _see(self, states: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from strategos.games.compiled import kernel
 from strategos.games.rng import derive, draw
 from strategos.play.search.tree import NONE, find_edge, find_joint
 
@@ -38,7 +38,7 @@ def halving_schedule(considered: int, simulations: int) -> np.ndarray:
     return np.array(tried[:simulations], np.int32)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def gumbel_noise(keys, scale, noise):
     """Fill `noise` [G, num_actions] float64 with Gumbel draws times `scale`, from the streams `keys` [G]."""
     for group in range(noise.shape[0]):
@@ -50,7 +50,7 @@ def gumbel_noise(keys, scale, noise):
                 noise[group, action] = -np.log(-np.log(uniform)) * scale
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def completed_values(logits, visits, totals, evaluation, worlds, completed):
     """Values of a root's legal actions: the mean where tried, else a mix of those means and `evaluation`.
 
@@ -75,7 +75,7 @@ def completed_values(logits, visits, totals, evaluation, worlds, completed):
         completed[action] = totals[action] / visits[action] if visits[action] else mixed
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def gumbel_choose(
     logits, noise, tried, wanted, visits, totals, evaluations, worlds, c_visit, c_scale, completed, chosen
 ):
@@ -100,7 +100,7 @@ def gumbel_choose(
         chosen[group] = best
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def improved_policy(logits, visits, totals, evaluations, worlds, c_visit, c_scale, completed, policy):
     """Softmax of the prior's logits plus the scaled completed values: `policy` [G, A] float32."""
     for group in range(logits.shape[0]):
@@ -130,7 +130,7 @@ def mix_dirichlet(prior: np.ndarray, keys: np.ndarray, concentration: float, sha
         row[legal] = (1 - share) * row[legal] + share * stream.dirichlet(np.full(len(legal), concentration))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def set_root_priors(trees, worlds, players, priors):
     """Give the asking players' [G] root edges the `priors` [G, A] in every tree of their group."""
     slots = trees.first_edge.shape[2]
@@ -143,7 +143,7 @@ def set_root_priors(trees, worlds, players, priors):
                 edge = trees.edge_next[tree, edge]
 
 
-@njit(cache=True)
+@kernel
 def _match_regrets(trees, tree, slot, regrets, explore, strategy):
     """Write a player's current strategy over the root edges, in their order; how many there are."""
     count, total = 0, 0.0
@@ -160,14 +160,13 @@ def _match_regrets(trees, tree, slot, regrets, explore, strategy):
     return count
 
 
-@njit(nogil=True, cache=True)
-def regret_choose(trees, worlds, players, keys, simulation, regrets, averages, root_choice):
+@kernel
+def regret_choose(trees, worlds, players, keys, simulation, regrets, averages, strategy, root_choice):
     """Draw every player's root action by regret matching; add the asking player's strategy to `averages`.
 
     `regrets` [T, P, A] float64; the asking player's are those of the first tree of the group, for all worlds.
-    `averages` [G, A] float64. Writes `root_choice` [T, P].
+    `averages` [G, A] float64; `strategy` [A] float64 is scratch. Writes `root_choice` [T, P].
     """
-    strategy = np.empty(regrets.shape[2])
     for group in range(players.shape[0]):
         for world in range(worlds):
             tree = group * worlds + world
@@ -193,20 +192,21 @@ def regret_choose(trees, worlds, players, keys, simulation, regrets, averages, r
                 root_choice[tree, slot] = trees.edge_action[tree, edge]
 
 
-@njit(nogil=True, cache=True)
-def regret_learn(trees, worlds, players, root_choice, regrets):
+@kernel
+def regret_learn(trees, worlds, players, root_choice, regrets, joint):
     """Add to each root action's regret what it would have been worth against what the others just played.
 
     A joint action is worth the mean value of its child; one never tried, the mean of the player's own action.
+    `joint` [P] int32 is scratch.
     """
-    joint = np.empty(root_choice.shape[1], np.int32)
     for group in range(players.shape[0]):
         for tree in range(group * worlds, (group + 1) * worlds):
             for slot in range(root_choice.shape[1]):
                 if root_choice[tree, slot] == NONE:
                     continue
                 owner = group * worlds if slot == players[group] else tree
-                joint[:] = np.maximum(root_choice[tree], 0)
+                for other in range(joint.shape[0]):
+                    joint[other] = max(root_choice[tree, other], 0)
                 played = _joint_value(trees, tree, slot, joint)
                 edge = trees.first_edge[tree, 0, slot]
                 while edge != NONE:
@@ -216,7 +216,7 @@ def regret_learn(trees, worlds, players, root_choice, regrets):
                     edge = trees.edge_next[tree, edge]
 
 
-@njit(cache=True)
+@kernel
 def _joint_value(trees, tree, slot, joint):
     child = find_joint(trees, tree, 0, joint)
     if child != NONE:
@@ -227,7 +227,7 @@ def _joint_value(trees, tree, slot, joint):
     return trees.totals[tree, 0, slot] / trees.visits[tree, 0]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def draw_actions(policy, keys, actions):
     """Draw one action of each `policy` [G, A] from the streams `keys` [G]."""
     for group in range(policy.shape[0]):

@@ -128,6 +128,8 @@ class Regret:
         self.search = search
         self.regrets = np.zeros((len(search.rows), search.slots, logits.shape[1]))
         self.averages = np.zeros(logits.shape)
+        self._strategy = np.empty(logits.shape[1])
+        self._joint = np.empty(search.slots, np.int32)
 
     def choose(self, simulation: int) -> None:
         search = self.search
@@ -139,13 +141,14 @@ class Regret:
             simulation,
             self.regrets,
             self.averages,
+            self._strategy,
             search.root_choice,
         )
 
     def learn(self) -> None:
         search = self.search
         root_kernels.regret_learn(
-            search.trees, search.config.worlds, search.players, search.root_choice, self.regrets
+            search.trees, search.config.worlds, search.players, search.root_choice, self.regrets, self._joint
         )
 
     def decide(self, visits: np.ndarray, totals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from strategos.games.compiled import kernel
 from strategos.games.masks import count_legal
 from strategos.games.rng import mix
 
@@ -85,7 +86,7 @@ def enlarge(trees: Trees, nodes: int, edges: int) -> Trees:
     return larger
 
 
-@njit(cache=True)
+@kernel
 def _joint_hash(node, actions):
     """A hash of a node and everybody's action, never -1."""
     low, high = mix(node + 0x51ED), mix(node ^ 0x2F35)
@@ -95,7 +96,7 @@ def _joint_hash(node, actions):
     return (low >> 1) << 32 | high
 
 
-@njit(cache=True)
+@kernel
 def find_joint(trees, tree, node, actions):
     """The child of `node` under a joint action; -1 where there is none yet."""
     key = _joint_hash(node, actions)
@@ -108,7 +109,7 @@ def find_joint(trees, tree, node, actions):
     return NONE
 
 
-@njit(cache=True)
+@kernel
 def _add_joint(trees, tree, node, actions, child):
     key = _joint_hash(node, actions)
     keys = trees.joint_key[tree]
@@ -119,14 +120,14 @@ def _add_joint(trees, tree, node, actions, child):
     trees.joint_node[tree, place] = child
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _index_again(trees):
     for tree in range(trees.num_nodes.shape[0]):
         for node in range(1, trees.num_nodes[tree]):
             _add_joint(trees, tree, trees.parent[tree, node], trees.arrived[tree, node], node)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def clear(trees, rows):
     """Empty the trees `rows`; what their nodes and edges held is written over when they are used again."""
     for row in rows:
@@ -135,7 +136,7 @@ def clear(trees, rows):
         trees.joint_key[row, :] = _EMPTY
 
 
-@njit(cache=True)
+@kernel
 def add_edge(trees, tree, node, slot, action, prior):
     """A new edge at the head of its list."""
     edge = trees.num_edges[tree]
@@ -151,7 +152,7 @@ def add_edge(trees, tree, node, slot, action, prior):
     return edge
 
 
-@njit(cache=True)
+@kernel
 def find_edge(trees, tree, node, slot, action):
     """The edge of an action; -1 where there is none."""
     edge = trees.first_edge[tree, node, slot]
@@ -160,7 +161,7 @@ def find_edge(trees, tree, node, slot, action):
     return edge
 
 
-@njit(cache=True)
+@kernel
 def _expand_player(trees, tree, node, slot, mask, logits):
     """Edges for all legal actions of one player, the lowest id first; `logits` of length 0 are uniform."""
     highest, total = -np.inf, 0.0
@@ -185,7 +186,7 @@ def _expand_player(trees, tree, node, slot, mask, logits):
                     add_edge(trees, tree, node, slot, action, weight / total)
 
 
-@njit(cache=True)
+@kernel
 def add_node(trees, tree, values):
     """A new node without edges, whose evaluation `values` [P] is its first visit."""
     node = trees.num_nodes[tree]
@@ -201,7 +202,7 @@ def add_node(trees, tree, values):
     return node
 
 
-@njit(cache=True)
+@kernel
 def link(trees, tree, node, parent, actions, edge):
     """Make `node` the child of `parent` under `actions` [slots], by `edge` where one player moves."""
     trees.parent[tree, node] = parent
@@ -213,7 +214,7 @@ def link(trees, tree, node, parent, actions, edge):
         _add_joint(trees, tree, parent, actions, node)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def expand(trees, rows, masks, logits, values, depth, path_nodes, path_actions, path_edges):
     """Add a node for the state that each tree of `rows` [n] has walked to, and count its evaluation.
 
@@ -237,7 +238,7 @@ def expand(trees, rows, masks, logits, values, depth, path_nodes, path_actions, 
                     _expand_player(trees, tree, node, 0, masks[index, seat], logits[index, 0])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def root_statistics(trees, worlds, players, visits, totals):
     """Add up the root edges of the asking `players` [G] over the trees of each group.
 
@@ -256,7 +257,7 @@ def root_statistics(trees, worlds, players, visits, totals):
                 edge = trees.edge_next[tree, edge]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def root_priors(trees, worlds, players, priors):
     """Fill `priors` [G, num_actions] with the asking players' root priors, the mean over their trees."""
     slots = trees.first_edge.shape[2]
@@ -269,7 +270,7 @@ def root_priors(trees, worlds, players, priors):
                 edge = trees.edge_next[tree, edge]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True)  # it allocates: no `kernel`
 def reroot(trees, tree, actions):
     """Make the child under `actions` [slots] the root and drop the rest; False where there is none."""
     slots = trees.first_edge.shape[2]

@@ -7,8 +7,8 @@ players act at once, each chooses by their own edges without seeing the others' 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from strategos.games.compiled import kernel
 from strategos.games.masks import count_legal, is_set
 from strategos.games.rng import draw
 from strategos.play.search.tree import NONE, add_edge, add_node, find_edge, find_joint, link
@@ -16,7 +16,7 @@ from strategos.play.search.tree import NONE, add_edge, add_node, find_edge, find
 _UNIT = 1.0 / 4294967296.0
 
 
-@njit(cache=True)
+@kernel
 def _best_edge(trees, tree, node, slot, seat, c_puct, key):
     """PUCT: mean value, plus the prior times the square root of the node's visits over the edge's own.
 
@@ -40,7 +40,7 @@ def _best_edge(trees, tree, node, slot, seat, c_puct, key):
     return best
 
 
-@njit(cache=True)
+@kernel
 def _best_edge_of_set(trees, tree, node, slot, seat, mask, c_puct):
     """PUCT among the actions that are legal in this world; others of the information set wait.
 
@@ -79,7 +79,7 @@ def _best_edge_of_set(trees, tree, node, slot, seat, mask, c_puct):
     return best
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def select(
     trees, rows, nodes, depth, root_choice, masks, keys, c_puct, path_nodes, path_actions, path_edges, actions
 ):
@@ -115,13 +115,13 @@ def select(
         depth[tree] = step + 1
 
 
-@njit(cache=True)
+@kernel
 def _copy(source, target):
     for word in range(source.shape[0]):
         target[word] = source[word]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def settle(rows, walk, over, nodes, depth, limit, leaf_rows, leaves, end_rows, ends, known_rows):
     """Sort the walkers after a step: new leaves, ends of the game, known nodes at the depth limit, the rest.
 
@@ -150,7 +150,7 @@ def settle(rows, walk, over, nodes, depth, limit, leaf_rows, leaves, end_rows, e
     return walking, new, ended, known
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def backup(trees, rows, values, depth, path_nodes, path_edges):
     """Add `values` [n, P] to every node and edge on the way of the trees `rows` [n]."""
     slots, players = trees.first_edge.shape[2], trees.totals.shape[2]
@@ -169,7 +169,7 @@ def backup(trees, rows, values, depth, path_nodes, path_edges):
                     trees.edge_total[tree, edge] += values[index, seat]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def keep_ends(trees, rows, values, depth, path_nodes, path_actions):
     """Where all act at once, give the ends of the game nodes too: regrets need the worth of joint actions."""
     for index in range(rows.shape[0]):
@@ -186,14 +186,13 @@ def keep_ends(trees, rows, values, depth, path_nodes, path_actions):
                 trees.totals[tree, node, player] += values[index, player]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def backup_known(trees, rows, nodes, depth, path_nodes, path_edges):
     """`backup` of the stored evaluation of `nodes` [T], which the trees `rows` have come to again."""
-    values = np.empty((1, trees.totals.shape[2]), np.float32)
     for index in range(rows.shape[0]):
-        tree = rows[index]
-        values[0, :] = trees.evaluation[tree, nodes[tree]]
+        tree, node = rows[index], nodes[rows[index]]
+        values = trees.evaluation[tree, node : node + 1]
         backup(trees, rows[index : index + 1], values, depth, path_nodes, path_edges)
-        trees.visits[tree, nodes[tree]] += 1
+        trees.visits[tree, node] += 1
         for player in range(values.shape[1]):
-            trees.totals[tree, nodes[tree], player] += values[0, player]
+            trees.totals[tree, node, player] += values[0, player]
