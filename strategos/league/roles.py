@@ -31,6 +31,9 @@ class LeagueConfig:
     peers: float = 0.0
     """Share of a main agent's games in which every seat (with teams: every team) is another main agent's; all
     of them learn."""
+    opponents: int = 2
+    """Members that a worker's games of one agent are against at a time, twice as many while they change: each
+    costs an evaluation a tick. More of them mix better."""
     bots: tuple[str, ...] = ()
     """Scripted bots that are members, beside those with a share of their own in `rollout.bots`."""
     matchmaking: str = "uniform"
@@ -61,8 +64,8 @@ class LeagueConfig:
             raise ValueError("league.past and league.peers must not be negative")
         if self.peers > 0 and self.agents < 2:
             raise ValueError("league.peers needs league.agents of 2 or more: nobody is one's own peer")
-        if self.every <= 0 or self.kept < 1:
-            raise ValueError("league.every must be above 0 and league.kept 1 or more")
+        if self.every <= 0 or min(self.kept, self.opponents) < 1:
+            raise ValueError("league.every must be above 0, league.kept and league.opponents 1 or more")
         if not 0 <= self.floor <= 1:
             raise ValueError(f"league.floor must be from 0 to 1, not {self.floor}")
         if not 0 < self.exploiter_wins <= 1 or self.exploiter_patience <= 0:

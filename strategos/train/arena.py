@@ -1,9 +1,15 @@
-"""An arena: a batch of games of one kind, who learns from which seat, and who sits in the others now."""
+"""An arena: a batch of games of one kind, who learns from which seat, and who sits in the others now.
+
+Every member that is met costs an evaluation a tick, however few its games are. So the games of an agent
+against members are split into a few parts, all of a part against the same: whoever was drawn for it sits down
+as its games end, and the next one is drawn when all have begun.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -46,18 +52,12 @@ class Places:
 
 
 class Arena:
-    """Games in play by a `seating`; `names` are those of its agents.
+    """Games in play by a `seating`; `names` are those of its agents, `parts` how many members each meets.
 
-    `members` object [G, P] names who sits in every seat; left out, those who are drawn are still to come.
+    `members` object [G, P] names who sits in every seat, empty where nobody was drawn yet.
     """
 
-    def __init__(
-        self,
-        batch: Batch,
-        seating: Seating,
-        names: Sequence[str],
-        members: Sequence[Sequence[str]] | None = None,
-    ) -> None:
+    def __init__(self, batch: Batch, seating: Seating, names: Sequence[str], parts: int = 1) -> None:
         self.batch, self.seating, self.names = batch, seating, tuple(names)
         agents = seating.agents.reshape(-1)
         self.agent_rows = [np.flatnonzero(agents == agent) for agent in range(len(names))]
@@ -67,10 +67,20 @@ class Arena:
         """Of each agent among `learner_rows`."""
         self.sides = np.unique(seating.teams, return_index=True)[1]
         """A seat of each team."""
-        if members is None:
-            self.members = self._first_members()
-        else:
-            self.members = np.array(members, dtype=object).reshape(seating.agents.shape)
+        self.members = self._first_members()
+        self.parts = [
+            part
+            for agent in range(len(names))
+            for part in np.array_split(
+                np.flatnonzero((seating.kinds == PAST) & (seating.owners == agent)), parts
+            )
+            if len(part)
+        ]
+        self.drawn: list[list[str]] = [[] for _ in self.parts]
+        """For each part, who sits down next, a name for every team that does not learn."""
+        self.waiting = np.zeros(batch.num_games, bool)
+        """Games that are to begin before the next are drawn."""
+        self._part_of = {int(game): number for number, part in enumerate(self.parts) for game in part}
         self._places: Places | None = None
         self._store: Store | None = None
 
@@ -79,20 +89,47 @@ class Arena:
         named = np.array([*self.names, ""], dtype=object)[self.seating.agents]
         return np.where(self.seating.agents == NOBODY, drawn[:, None], named)
 
+    def save(self) -> dict[str, Any]:
+        """Plain data, the games in it."""
+        return {
+            "batch": self.batch.save(),
+            "members": self.members.tolist(),
+            "drawn": self.drawn,
+            "waiting": self.waiting.tolist(),
+        }
+
+    def load(self, saved: Mapping[str, Any]) -> None:
+        """Go on where `save` was called; `ValueError` for games of another kind."""
+        self.batch = Batch.load(self.batch.game, saved["batch"], threads=1)
+        self.members = np.array(saved["members"], dtype=object).reshape(self.seating.agents.shape)
+        self.drawn, self.waiting = list(saved["drawn"]), np.array(saved["waiting"], bool)
+        self._places = None
+
     def seat(self, games: np.ndarray, draws: Sequence[Draw], rng: np.random.Generator) -> None:
-        """Draw new opponents for those of `games` that are against members; oneself while there is none."""
-        for game in games[self.seating.kinds[games] == PAST]:
-            owner = int(self.seating.owners[game])
-            for side, seat in enumerate(self.sides):
-                if self.seating.agents[game, seat] == NOBODY:
-                    name = draws[owner].one(rng) if draws[owner].names else self.names[owner]
-                    self.members[game, self.seating.teams == side] = name
+        """Let opponents sit down in those of `games` against members; oneself where there is none."""
+        for game in games[self.seating.kinds[games] == PAST].tolist():
+            number = self._part_of[game]
+            part = self.parts[number]
+            if not self.waiting[part].any():
+                owner = int(self.seating.owners[game])
+                draw, alone = draws[owner], self.names[owner]
+                self.drawn[number] = [draw.one(rng) if draw.names else alone for _ in self.sides[1:]]
+                self.waiting[part] = True
+            theirs = self.seating.teams[self.sides[self.seating.agents[game, self.sides] == NOBODY]]
+            for team, name in zip(theirs, self.drawn[number], strict=True):
+                self.members[game, self.seating.teams == team] = name
+            self.waiting[game] = False
             self._places = None
 
     @property
     def unseated(self) -> np.ndarray:
         """Games whose opponents were never drawn."""
         return np.flatnonzero((self.members == "").any(axis=1))
+
+    @property
+    def expected(self) -> set[str]:
+        """Everybody who sits here or has been drawn."""
+        return {*self.members.flat, *(name for names in self.drawn for name in names)}
 
     def places(self, networks: Container[str]) -> Places:
         """Who chooses for which rows; members among `networks` are evaluated with those who learn."""

@@ -86,7 +86,8 @@ class PPOTrainer:
         self.worker_rngs = [np.random.default_rng(stream) for stream in streams[1:]]
         self.generators = [self._generator(worker) for worker in range(workers)]
         names = sorted({*bots, *config.league.bots})
-        self.bots: dict[str, Policy] = {name: load_policy(name) for name in names}
+        # An agent among them looks from one side, as the learner does: all eight take eight times as long.
+        self.bots: dict[str, Policy] = {name: load_policy(name, symmetries=False) for name in names}
         self.teacher = load_policy(config.rollout.teacher) if config.rollout.teacher else None
         self._make_arenas()
 
@@ -135,9 +136,9 @@ class PPOTrainer:
                 batch.reset()
                 self.arenas[worker].append(self._arena(batch))
 
-    def _arena(self, batch: Batch, members: list[list[str]] | None = None) -> Arena:
+    def _arena(self, batch: Batch) -> Arena:
         names = [learner.name for learner in self.league.learners]
-        return Arena(batch, self._seating(batch), names, members)
+        return Arena(batch, self._seating(batch), names, self.config.league.opponents)
 
     def _seating(self, batch: Batch) -> Seating:
         teams = batch.game.options.get("teams") or range(batch.game.spec.num_players)
@@ -214,8 +215,8 @@ class PPOTrainer:
             limit_value=self.config.game.limit_value,
         )
         draws = self.league.draws()
-        sitting = {name for arenas in self.arenas for arena in arenas for name in set(arena.members.flat)}
-        networks = self.league.networks({*sitting, *(name for draw in draws for name in draw.names)})
+        expected = {name for arenas in self.arenas for arena in arenas for name in arena.expected}
+        networks = self.league.networks({*expected, *(name for draw in draws for name in draw.names)})
         first = self.league.learners[0]
         teacher = self.teacher if first.ppo.teacher_weight(progress) > 0 else None
 
@@ -317,12 +318,7 @@ class PPOTrainer:
         """
         files, since = self.league.save(folder)
         files[WEIGHTS_FILE] = save(plain_tensors(self.agent().network.state_dict()))
-        files[_GAMES] = msgspec.msgpack.encode(
-            [
-                [{"batch": arena.batch.save(), "members": arena.members.tolist()} for arena in arenas]
-                for arenas in self.arenas
-            ]
-        )
+        files[_GAMES] = msgspec.msgpack.encode([[arena.save() for arena in each] for each in self.arenas])
         states = {str(i): each.get_state() for i, each in enumerate(self.generators) if each is not None}
         if states:
             files[_GENERATORS] = save(states)
@@ -347,21 +343,18 @@ class PPOTrainer:
         saved = msgspec.msgpack.decode(files[_GAMES])
         if len(saved) != self.config.rollout.workers or any(len(each) != len(self.games) for each in saved):
             raise ValueError("the saved games are of another number of workers or boards")
-        self.arenas = [
-            [
-                self._arena(Batch.load(game, data["batch"], threads=1), data["members"])
-                for game, data in zip(self.games, arenas, strict=True)
-            ]
-            for arenas in saved
-        ]
+        self._make_arenas()
+        for arenas, states in zip(self.arenas, saved, strict=True):
+            for arena, state in zip(arenas, states, strict=True):
+                arena.load(state)
         self.rng.bit_generator.state = meta["rng"]
         for rng, state in zip(self.worker_rngs, meta["worker_rngs"], strict=True):
             rng.bit_generator.state = state
         if _GENERATORS in files:
-            states = load(files[_GENERATORS])
+            drawn = load(files[_GENERATORS])
             for index, generator in enumerate(self.generators):
                 if generator is not None:
-                    generator.set_state(states[str(index)])
+                    generator.set_state(drawn[str(index)])
 
     def forget_before(self, folder: Path, samples: int) -> None:
         """Nothing: a checkpoint holds all there is."""

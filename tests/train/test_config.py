@@ -60,7 +60,7 @@ def test_overrides_win_over_the_file():
         ("checkpoints_kept=0", r"checkpoints_kept 1 or more"),
         ("game.name=general", r"'general'; did you mean 'generals'"),
         ("league.every=0.0", r"league.every must be above 0"),
-        ("league.kept=0", r"league.kept 1 or more"),
+        ("league.kept=0", r"league.kept and league.opponents 1 or more"),
         ("league.agents=0", r"league.agents must be 1 or more"),
         ("league.matchmaking=hart", r"'hart'; did you mean 'hard'"),
         ("league.peers=0.2", r"league.peers needs league.agents of 2 or more"),

@@ -82,7 +82,7 @@ def test_an_opponent_stays_for_a_whole_game_and_is_drawn_for_the_next():
     arena, actor = make_arena(game, {PAST: 1.0}, 1), make_actor(game, ["main-1", "old", "older"])
     rng, tick = np.random.default_rng(0), CollectSettings(ticks=1, gamma=1.0, trace=1.0, shaping=0.0)
     seen, games = set(), 0
-    for _ in range(40):
+    for _ in range(100):
         before = arena.members.copy()
         collected = collect(arena, actor, {}, [Draw(("old", "older"), (0.3, 0.7))], rng, tick)
         changed = (arena.members != before).any(axis=1) & (before != "").all(axis=1)
@@ -90,7 +90,28 @@ def test_an_opponent_stays_for_a_whole_game_and_is_drawn_for_the_next():
         seen |= set(arena.members.flat)
         games += sum(tally.games for tally in collected.tallies.values())
         assert set(collected.tallies) <= {("main-1", "old"), ("main-1", "older")}
-    assert seen == {"main-1", "old", "older"} and games == 24 * 4
+    assert seen == {"main-1", "old", "older"} and games == 24 * 10
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_few_members_are_met_at_a_time_and_each_for_as_many_games(parts):
+    """Each part of the games is against one, or two while they change."""
+    game, old = make_game("generals", **BOARD), [f"old-{number}" for number in range(8)]
+    batch = Batch(game, 24, seed=3, threads=1, tick_limit=7, autoreset="same_step")
+    batch.reset()
+    batch.lengths[:] = np.arange(24) % 7  # so that games end one after the other
+    arena = Arena(batch, arrange(24, (0, 1), [{PAST: 1.0}], 1), NAMES[:1], parts)
+    actor, rng = make_actor(game, ["main-1", *old]), np.random.default_rng(0)
+    tick = CollectSettings(ticks=1, gamma=1.0, trace=1.0, shaping=0.0)
+    met: dict[str, int] = {}
+    for _ in range(200):
+        tallies = collect(arena, actor, {}, [Draw(tuple(old), (0.125,) * 8)], rng, tick).tallies
+        for (_, name), tally in tallies.items():
+            met[name] = met.get(name, 0) + tally.games
+        for part in arena.parts:
+            assert len(set(arena.members[part].flat) - {"main-1"}) <= 2
+    assert len(arena.parts) == parts and set(met) == set(old)
+    assert sum(met.values()) == sum((np.arange(24) % 7 + 200) // 7)
 
 
 def test_frozen_opponents_and_learners_choose_in_one_batch_as_they_would_alone():
