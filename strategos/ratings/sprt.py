@@ -104,7 +104,7 @@ class SequentialTest:
         See `pair_counts`. `ValueError` for counts that are none.
         """
         counts = np.asarray(counts, np.float64)
-        if counts.shape != (5,) or counts.min() < 0 or counts.sum() != np.round(counts).sum():
+        if counts.shape != (5,) or counts.min() < 0 or (counts != np.round(counts)).any():
             raise ValueError(f"five counts of pairs are needed, not {counts.tolist()}")
         total = int(counts.sum())
         if not total:

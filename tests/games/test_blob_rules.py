@@ -236,6 +236,7 @@ def test_a_round_is_played_from_given_hands() -> None:
         ([[1], [2]], 0, 0, -1, "3 hands of the same number"),
         ([[1], [2], [3, 4]], 0, 0, -1, "same number"),
         ([[], [], []], 0, 0, -1, "same number"),
+        ([[1, 2, 3], [4, 5, 6], [7, 8, 9]], 0, 0, -1, "needed, 1 to 2, not"),
         ([[1], [2], [1]], 0, 0, -1, "dealt twice"),
         ([[1], [2], [52]], 0, 0, -1, "0 to 51"),
         ([[1], [2], [3]], 5, 0, -1, "no trump 5"),

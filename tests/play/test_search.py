@@ -261,6 +261,9 @@ def test_what_cannot_be_searched_is_refused():
         Search(game, SearchConfig(root="regret"), RolloutEvaluator(1))
     with pytest.raises(ValueError, match="root must be one of"):
         SearchConfig(root="ucb")
+    for weight in ("c_puct", "c_visit", "c_scale"):
+        with pytest.raises(ValueError, match="must not be negative"):
+            SearchConfig(**{weight: -0.1})
     search = Search(game, SearchConfig(worlds=2, simulations=4), RolloutEvaluator(1))
     with pytest.raises(ValueError, match="of shape"):
         search.run(states, players, keys(2))

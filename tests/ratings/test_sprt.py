@@ -221,6 +221,8 @@ def test_pairs_are_counted_from_two_games():
         pair_counts([2.0], [1.0])
     with pytest.raises(ValueError, match="five counts"):
         PAIRS.of_pairs(np.array([1, 2, 3]))
+    with pytest.raises(ValueError, match="five counts"):
+        PAIRS.of_pairs(np.array([0.5, 1.5, 0, 0, 0]))
 
 
 @pytest.mark.parametrize(

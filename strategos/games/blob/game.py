@@ -114,12 +114,15 @@ class Blob:
     ) -> None:
         """Begin a single round from given `hands` (card ids of each seat), in all of `states` [B].
 
-        `trump` 0 to 4 (spades, hearts, clubs, diamonds, none). `ValueError` for hands that no deal gives.
+        `trump` 0 to 4 (spades, hearts, clubs, diamonds, none). `ValueError` for hands that
+        no deal of this game gives.
         """
         dealt = [card for hand in hands for card in hand]
         sizes = {len(hand) for hand in hands}
-        if len(hands) != self.players or len(sizes) != 1 or not 1 <= len(hands[0]) <= MAX_CARDS:
-            raise ValueError(f"{self.players} hands of the same number of cards are needed, not {hands}")
+        if len(hands) != self.players or len(sizes) != 1 or not 1 <= len(hands[0]) <= self.cards:
+            raise ValueError(
+                f"{self.players} hands of the same number of cards are needed, 1 to {self.cards}, not {hands}"
+            )
         if len(set(dealt)) != len(dealt) or not all(0 <= card < DECK for card in dealt):
             raise ValueError("a card was dealt twice, or is none of 0 to 51")
         if not 0 <= trump <= NO_TRUMP or not 0 <= dealer < self.players:

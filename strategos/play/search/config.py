@@ -66,6 +66,8 @@ class SearchConfig:
             raise ValueError(
                 "dirichlet and gumbel_scale must not be negative, dirichlet_share is from 0 to 1"
             )
+        if self.c_puct < 0 or self.c_visit < 0 or self.c_scale < 0:
+            raise ValueError("c_puct, c_visit and c_scale must not be negative")
 
 
 @dataclass
