@@ -23,6 +23,7 @@ COMMANDS = {
     "resume": "go on with a run that was stopped",
     "evaluate": "measure an agent against the scripted bots",
     "watch": "judge every new checkpoint of a run while it trains",
+    "probe": "train an exploiter against an agent: what does it win?",
     "gate": "test whether an agent is better than another, for CI",
     "tournament": "let agents play each other and rate them",
     "play": "play against a bot or an agent in the terminal",

@@ -51,10 +51,12 @@ class Judged:
     @property
     def summary(self) -> str:
         """One short line."""
-        form = ".1%" if self.unit == SHARE else "+.3f"
-        interval = f" ({self.low:{form}} to {self.high:{form}})" if self.high > self.low else ""
         whom = f"{self.opponent} so far" if self.opponent == BEST else self.opponent
-        text = f"{self.samples:>12,} samples  {whom:<12} {self.value:{form}}{interval}  {self.games} games"
+        text = f"{self.samples:>12,} samples  {whom:<12}"
+        if self.opponent != BEST or self.rival:
+            form = ".1%" if self.unit == SHARE else "+.3f"
+            text += f" {self.value:{form}}"
+            text += f" ({self.low:{form}} to {self.high:{form}}), {self.games} games" if self.games else ""
         return f"{text}  {self.decision}".rstrip()
 
 

@@ -11,7 +11,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -211,14 +211,15 @@ class Watch:
 def watching(run_dir: Path, ladder: Ladder, on_result: Callable[[Judged], None]) -> Iterator[Watch]:
     """A `Watch` of a run that nobody else watches; `RunError` where it is no run, or is watched already."""
     read_run_config(run_dir)
-    try:
-        lock = run_lock(run_dir / JUDGED_FOLDER)
-        with lock:
-            yield Watch(run_dir, ladder, on_result)
-    except RunError as error:
-        if JUDGED_FOLDER not in str(error) or "in use" not in str(error):
-            raise
-        raise RunError(f"{run_dir} is being watched by another process; stop it, or read along") from None
+    folder = run_dir / JUDGED_FOLDER
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(run_lock(folder))
+        except RunError:
+            if not (folder / "lock").exists():
+                raise  # the folder cannot be written
+            raise RunError(f"{run_dir} is being watched by another process; stop it, or read along") from None
+        yield Watch(run_dir, ladder, on_result)
 
 
 class _Boards:
