@@ -163,9 +163,9 @@ def measure_self_play(options: Options) -> None:
 
     from strategos.play.evaluators.network import NetworkEvaluator
     from strategos.play.network import build_network, describe_network
+    from strategos.play.searcher import Searcher
     from strategos.train.alphazero_tables import SelfPlayConfig
     from strategos.train.deals import Deals
-    from strategos.train.searcher import Searcher
     from strategos.train.self_play import SelfPlay
 
     torch.set_num_threads(1)

@@ -28,8 +28,8 @@ from strategos.games.kuhn.exploitability import decisions, exploitability, table
 from strategos.play.evaluators.network import NetworkEvaluator
 from strategos.play.evaluators.rollouts import RolloutEvaluator
 from strategos.play.search import Evaluator, SearchConfig
+from strategos.play.searcher import Searcher
 from strategos.train.config import load_config
-from strategos.train.searcher import Searcher
 from strategos.train.trainers import make_trainer
 
 KUHN = make_game("kuhn")

@@ -11,9 +11,9 @@ from strategos.games.blob.record import BID, SUITS, card_name
 from strategos.play.evaluators.network import NetworkEvaluator
 from strategos.play.network import NetworkPolicy
 from strategos.play.search import SearchConfig
+from strategos.play.searcher import Searcher
 from strategos.train.deals import Deals
 from strategos.train.duel import deal_keys
-from strategos.train.searcher import Searcher
 
 _SUIT_SIGNS = dict(zip(SUITS, "♠♥♣♦", strict=True))
 _TRUMPS = ("spades", "hearts", "clubs", "diamonds", "no suit")

@@ -46,7 +46,9 @@ def _resample(candidates, logs, keys, worlds):
     """Draw `worlds` [B, W] systematically from `candidates` [B, N] with log weights `logs` [B, N]."""
     number, wanted = candidates.shape[1], worlds.shape[1]
     for row in range(candidates.shape[0]):
-        highest = logs[row].max()
+        highest = -np.inf
+        for place in range(number):
+            highest = max(highest, logs[row, place])
         if (
             highest == -np.inf
         ):  # the policy would never have done what was seen: nothing can be learnt from it

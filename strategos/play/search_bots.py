@@ -18,7 +18,8 @@ from strategos.play.beliefs import Beliefs, make_beliefs
 from strategos.play.evaluators.generals import ScriptedEvaluator
 from strategos.play.evaluators.rollouts import RolloutEvaluator
 from strategos.play.generals_beliefs import GeneralsBeliefs
-from strategos.play.search import Evaluator, Search, SearchConfig
+from strategos.play.search import Evaluator, SearchConfig
+from strategos.play.searcher import Searcher
 
 _MEMORY_BYTES, _EDGE_BYTES = 1 << 28, 28
 _MOST_WORLDS, _TREE_SIMULATIONS = 8, 25
@@ -29,7 +30,7 @@ _DEPTH = 8
 class SearchPolicy:
     """Searches every decision that has more than one legal action; the others are answered at once.
 
-    `beliefs` sample the worlds that `Search(beliefs.game, config, evaluator)` looks at. Rows are searched
+    `beliefs` sample the worlds that are searched, as `Searcher` shapes them. Rows are searched
     together as far as memory goes, each from random streams of its own, so a row is answered alike alone
     and in any batch. One policy belongs to one thread.
     """
@@ -37,8 +38,8 @@ class SearchPolicy:
     def __init__(
         self, game: Game, beliefs: Beliefs, evaluator: Evaluator, config: SearchConfig, name: str
     ) -> None:
-        self.game, self.beliefs, self.config, self.name = game, beliefs, config, name
-        self.search = Search(beliefs.game, config, evaluator)
+        self.game, self.name = game, name
+        self.searcher = Searcher(game, config, evaluator, beliefs)
         spec = beliefs.game.spec
         slots = spec.num_players if spec.simultaneous else 1
         edges = (config.simulations + 1) * slots * min(spec.num_actions // 2, 1024)
@@ -59,18 +60,15 @@ class SearchPolicy:
         legal = np.unpackbits(masks, axis=-1, bitorder="little")
         actions = legal.argmax(axis=1).astype(np.int32)
         open_rows = np.flatnonzero(legal.sum(axis=1) > 1)
-        config = self.config
-        each = config.simulations + 1 if config.information_set else 1
+        searcher = self.searcher
         for first in range(0, len(open_rows), self._rows_at_once):
             rows = open_rows[first : first + self._rows_at_once]
             remembered = None if memories is None else memories[rows]
-            worlds = self.beliefs.sample(views[rows], remembered, keys[rows, 0], config.worlds * each)
-            if config.information_set:
-                worlds = worlds.reshape(len(rows), config.worlds, each)
-            running = ~self.beliefs.game.over(worlds.reshape(len(rows), -1)[:, 0])
+            worlds = searcher.worlds(views[rows], remembered, keys[rows, 0])
+            running = ~searcher.beliefs.game.over(worlds.reshape(len(rows), -1)[:, 0])
             if running.any():
                 players = views["me"][rows[running]].astype(np.int64)
-                result = self.search.run(worlds[running], players, keys[rows[running], 1])
+                result = searcher.search.run(worlds[running], players, keys[rows[running], 1])
                 actions[rows[running]] = result.actions
         return actions
 

@@ -13,9 +13,9 @@ from torch import nn
 from strategos.play.evaluators.network import NetworkEvaluator
 from strategos.play.network import Encoder, NetworkPolicy
 from strategos.play.search import SearchConfig
+from strategos.play.searcher import Searcher
 from strategos.train.deals import Deals
 from strategos.train.duel import deal_keys
-from strategos.train.searcher import Searcher
 
 _POSITIONS = 48
 _WORLDS, _SIMULATIONS = 4, 2

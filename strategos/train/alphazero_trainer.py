@@ -36,6 +36,7 @@ from strategos.play.evaluators.network import NetworkEvaluator
 from strategos.play.evaluators.rollouts import RolloutEvaluator
 from strategos.play.exploitability import agent_exploitability
 from strategos.play.network import NetworkPolicy, build_network, describe_network, make_encoder
+from strategos.play.searcher import Searcher
 from strategos.play.try_out import try_out
 from strategos.train.agreement import Agreement
 from strategos.train.alphazero_tables import MemoryConfig
@@ -44,7 +45,6 @@ from strategos.train.config import ConfigError, TrainConfig
 from strategos.train.deals import Deals, first_kind, make_deals
 from strategos.train.devices import choose_device, one_thread_each, plain_tensors
 from strategos.train.duel import Duel, Maker, deal_keys, joined, play_duel
-from strategos.train.searcher import Searcher
 from strategos.train.self_play import Generated, SelfPlay, example_dtype
 from strategos.train.trainers import Clock, Evaluation, Tell
 

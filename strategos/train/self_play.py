@@ -21,9 +21,9 @@ from strategos.games.compiled import kernel
 from strategos.games.rng import derive, draw
 from strategos.games.spec import Game
 from strategos.play.search import SearchResult
+from strategos.play.searcher import Searcher
 from strategos.train.alphazero_tables import SelfPlayConfig
 from strategos.train.deals import Deals, Outcome, outcome
-from strategos.train.searcher import Searcher
 
 _DEALT, _CHANCE = range(2)
 _WORLDS, _SEARCH, _CHOICE, _PURPOSES = range(4)
@@ -97,7 +97,9 @@ def _choose(policies, temperatures, keys, actions):
         if temperatures[row] <= 0.0:
             continue
         exponent = 1.0 / temperatures[row]
-        highest = policies[row].max()
+        highest = policies[row, 0]
+        for action in range(1, policies.shape[1]):
+            highest = max(highest, policies[row, action])
         total = 0.0
         for action in range(policies.shape[1]):
             if policies[row, action] > 0.0:

@@ -10,7 +10,7 @@ from strategos.games.kuhn.exploitability import FIRST, RAISED, decisions, exploi
 from strategos.play.beliefs import make_beliefs
 from strategos.play.evaluators.rollouts import RolloutEvaluator
 from strategos.play.search import RegretSearch, SearchConfig
-from strategos.train.searcher import Searcher
+from strategos.play.searcher import Searcher
 
 JACK, QUEEN, KING = range(3)
 KUHN = make_game("kuhn")

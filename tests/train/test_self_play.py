@@ -11,11 +11,11 @@ import pytest
 from strategos.play.evaluators.generals import ScriptedEvaluator
 from strategos.play.evaluators.rollouts import RolloutEvaluator
 from strategos.play.search import SearchConfig
+from strategos.play.searcher import Searcher
 from strategos.train.alphazero_tables import SelfPlayConfig
 from strategos.train.config import from_dict
 from strategos.train.deals import Deals, make_deals, outcome
 from strategos.train.duel import compare, deal_keys, play_duel
-from strategos.train.searcher import Searcher
 from strategos.train.self_play import SelfPlay
 
 BLOB = {

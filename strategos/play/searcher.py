@@ -6,16 +6,21 @@ import numpy as np
 
 from strategos.games.rng import derive
 from strategos.games.spec import Game
-from strategos.play.beliefs import PublicBeliefs, make_beliefs
+from strategos.play.beliefs import Beliefs, PublicBeliefs, make_beliefs
 from strategos.play.search import Evaluator, RegretSearch, Search, SearchConfig, SearchResult
 
 
 class Searcher:
-    """Beliefs and a search for one game, for one thread. `ValueError` where they do not go together."""
+    """Beliefs and a search for one game, for one thread. `ValueError` where they do not go together.
 
-    def __init__(self, game: Game, config: SearchConfig, evaluator: Evaluator) -> None:
+    The `beliefs` are the game's own where none are given.
+    """
+
+    def __init__(
+        self, game: Game, config: SearchConfig, evaluator: Evaluator, beliefs: Beliefs | None = None
+    ) -> None:
         self.game, self.config = game, config
-        self.beliefs = make_beliefs(game)
+        self.beliefs = make_beliefs(game) if beliefs is None else beliefs
         self.search: Search | RegretSearch
         if config.root == "regret" and not game.spec.simultaneous:
             self.search = RegretSearch(self.beliefs.game, config, evaluator)
