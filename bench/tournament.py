@@ -3,9 +3,9 @@
     python bench/tournament.py [--json] [--quick]
 
 `tournament/12x12` is the time of 1,000 games (of 100 with `--quick`, counted tenfold) on all cores: played,
-written as Parquet, read back, replayed to the same end, rated. `tournament/12x12/processor` is the time of all
-processors together, which a busy machine leaves alone, and `tournament/12x12/page` that of the results and the
-page with all games in it, after that.
+written as Parquet, read back, replayed to the same end, rated. `tournament/12x12/processor` is the time of
+all processors together, which a busy machine leaves alone, and `tournament/12x12/page` that of the results
+and the page with all games in it, after that.
 """
 
 from __future__ import annotations

@@ -366,7 +366,7 @@ def _damaged(folder: Path, error: Exception) -> str:
 
 def _add_to_index(index: sqlite3.Connection, file: str, records: list[GameRecord]) -> None:
     index.executemany(
-        "INSERT INTO games VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO games VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 file,

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -143,7 +143,7 @@ def make_plan(
     tick_limit: int,
     seed: int = 0,
 ) -> Plan:
-    """The plan of a tournament that is possible; every entrant is found, loaded and asked for one move.
+    """The plan of a tournament that is possible; then every entrant is found, loaded and asked for one move.
 
     `PlanError` for one that is not, `PolicyError` for a player that is not there or cannot play the game.
     """
@@ -152,7 +152,7 @@ def make_plan(
     plan = Plan(
         game=game.spec.name,
         options=dict(game.options),
-        entrants=tuple(_enter(source, game) for source in sources),
+        entrants=tuple(Entrant(source, source) for source in sources),
         format=format,
         rounds=rounds,
         games=games,
@@ -161,7 +161,15 @@ def make_plan(
         programs_at_once=available_cores(),
     )
     _require_possible(plan)
+    plan = replace(plan, entrants=tuple(_enter(source, game) for source in sources))
+    _require_different(plan.names)
     return plan
+
+
+def _require_different(names: Sequence[str]) -> None:
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise PlanError(f"a tournament is among different players, and {twice} is given twice; drop one")
 
 
 def _enter(source: str, game: Game) -> Entrant:
@@ -192,10 +200,8 @@ def _weights_hash(path: Path) -> str:
 
 def _require_possible(plan: Plan) -> None:
     """`PlanError` that says what to change."""
-    count, seats, names = len(plan.entrants), plan.seats, plan.names
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise PlanError(f"a tournament is among different players, and {twice} is given twice; drop one")
+    count, seats = len(plan.entrants), plan.seats
+    _require_different(plan.names)
     if plan.format not in FORMATS:
         raise PlanError(f"no format {plan.format!r}; there are {', '.join(FORMATS)}")
     if count < seats:
