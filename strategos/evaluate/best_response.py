@@ -120,6 +120,8 @@ def exploiter_config(
         changes |= _PURE
         return load_config("kuhn", changes)
     height, width = size
+    # Many short iterations: a probe is over before the long ones of the preset have come to anything.
+    changes |= {"rollout.games": 64, "ppo.minibatch": 256, "ppo.average_decay": 0.99}
     changes["stages"] = [{"boards": [{"height": height, "width": width}]}]
     return load_config("quick", changes)
 
