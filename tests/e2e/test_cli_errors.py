@@ -64,7 +64,10 @@ CASES = {
     ),
     "no rounds": (["tournament", "random", "hunter", "--format", "swiss", "--rounds", "0"], ["--rounds"]),
     "games that fill no boards": (["tournament", "random", "hunter", "--games", "3"], ["take 4"]),
-    "a player of another game": (["tournament", "hunter", "heuristic"], ["hunter plays generals"]),
+    "a player of another game": (
+        ["tournament", "random", "heuristic", "--size", "8", "--game", "generals"],
+        ["plays blob"],
+    ),
     "too few players": (["tournament", "heuristic", "random"], ["4 seats", "2 players"]),
     "teams that are none": (["tournament", "random", "hunter", "--teams", "2"], ["'2'", "2x2"]),
     "cards on a board": (["tournament", "random", "hunter", "--cards", "5"], ["--cards is for blob"]),
