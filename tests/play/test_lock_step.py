@@ -39,7 +39,7 @@ def test_lock_step_shows_the_states_that_a_replay_shows(played):
 
 
 def test_every_change_to_a_record_is_found(played):
-    game, records = played
+    _, records = played
     verify_together(records)
     last = records[-1]
     other = last.actions[::-1].copy()
