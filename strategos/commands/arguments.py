@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -111,13 +111,40 @@ def seed(text: str) -> int:
 
 def temperature(text: str) -> float:
     """A temperature of choices: 0 or more, and finite."""
+    return _number(text, "a temperature of 0 (greedy) or more", lambda number: 0 <= number < math.inf)
+
+
+def share(text: str) -> float:
+    """A share above 0 and below 1."""
+    return _number(text, "a share above 0 and below 1, such as 0.95", lambda number: 0 < number < 1)
+
+
+def minutes(text: str) -> float:
+    """A time of training in minutes."""
+    return _number(text, "a number of minutes above 0", lambda number: 0 < number < 1e6)
+
+
+def _number(text: str, what: str, holds: Callable[[float], bool]) -> float:
     try:
         number = float(text)
     except ValueError:
-        number = -1.0
-    if not 0 <= number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a temperature of 0 (greedy) or more")
+        number = math.nan
+    if not holds(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
     return number
+
+
+def pair(text: str, what: str) -> tuple[int, int]:
+    """`4x5`: two whole numbers of at least one, which are `what`."""
+    one, _, other = text.partition("x")
+    if not (one.isdigit() and other.isdigit() and int(one) and int(other)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+    return int(one), int(other)
+
+
+def deal(text: str) -> tuple[int, int]:
+    """A kind of deal of Blob: players and cards."""
+    return pair(text, "players x cards, such as 4x5")
 
 
 def board_size(text: str) -> tuple[int, int]:

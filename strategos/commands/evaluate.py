@@ -14,7 +14,9 @@ from strategos.commands.arguments import (
     Parser,
     add_match_options,
     board_size,
+    deal,
     game_played_by,
+    pair,
     reading,
     refuse_options_of_others,
     temperature,
@@ -41,7 +43,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--against", nargs="+", metavar="NAME", help="players (the game's bots)")
     parser.add_argument("--size", nargs="+", type=board_size, metavar="N", help="such as 8 or 8x12 (8 10)")
     parser.add_argument("--temperature", type=temperature, metavar="T", help="0 greedy (1; Blob 0)")
-    parser.add_argument("--deal", type=_deal, metavar="PxC", help="Blob: players and cards (4x5)")
+    parser.add_argument("--deal", type=deal, metavar="PxC", help="Blob: players and cards (4x5)")
     parser.add_argument("--search", type=_budget, metavar="WxN", help="Blob: search W worlds x N simulations")
     add_match_options(parser, games=512)
     parser.set_defaults(ticks=None, ruleset=None)
@@ -148,19 +150,8 @@ def _measure_blob(options: argparse.Namespace) -> tuple[str, list[Contest], Tabl
     return agent.name, found, tables.contests_table(found)
 
 
-def _pair(text: str, what: str) -> tuple[int, int]:
-    one, _, other = text.partition("x")
-    if not (one.isdigit() and other.isdigit() and int(one) and int(other)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
-    return int(one), int(other)
-
-
-def _deal(text: str) -> tuple[int, int]:
-    return _pair(text, "players x cards, such as 4x5")
-
-
 def _budget(text: str) -> tuple[int, int]:
-    worlds, simulations = _pair(text, "worlds x simulations, such as 16x8")
+    worlds, simulations = pair(text, "worlds x simulations, such as 16x8")
     if worlds * simulations > _MOST_SIMULATIONS:
         raise argparse.ArgumentTypeError(f"{text!r} is more than {_MOST_SIMULATIONS} simulations in all")
     return worlds, simulations

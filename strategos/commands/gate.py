@@ -13,10 +13,12 @@ from strategos.commands.arguments import (
     InputError,
     Parser,
     board_size,
+    deal,
     positive,
     reading,
     refuse_options_of_others,
     seed,
+    share,
     temperature,
 )
 
@@ -75,25 +77,6 @@ def _parser() -> Parser:
     parser.add_argument("--seed", type=seed, default=0, help="of the boards and the choices (0)")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     return parser
-
-
-def share(text: str) -> float:
-    """A share above 0 and below 1."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a share above 0 and below 1, such as 0.95")
-    return number
-
-
-def deal(text: str) -> tuple[int, int]:
-    """`4x5`, players by cards."""
-    players, _, cards = text.partition("x")
-    if not (players.isdigit() and cards.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not players x cards, such as 4x5")
-    return int(players), int(cards)
 
 
 def _game(options: argparse.Namespace) -> str:

@@ -12,6 +12,7 @@ from strategos.commands.arguments import (
     Parser,
     board_size,
     game_played_by,
+    minutes,
     positive,
     refuse_options_of_others,
     seed,
@@ -32,7 +33,7 @@ def run(arguments: list[str]) -> int:
     """Train, measure every checkpoint, draw; 130 after Ctrl-C."""
     parser = Parser("probe", DESCRIPTION)
     parser.add_argument("agent", help="a bot, run, checkpoint or ONNX file of Generals or Kuhn poker")
-    parser.add_argument("--minutes", type=_minutes, metavar="M", help="of training (10)")
+    parser.add_argument("--minutes", type=minutes, metavar="M", help="of training (10)")
     parser.add_argument("--samples", type=positive, metavar="N", help="... or so many samples")
     parser.add_argument("--game", choices=("generals", "kuhn"), help="where the agent does not say it")
     parser.add_argument("--size", type=board_size, metavar="N", help="of the board, such as 8 or 8x12 (8)")
@@ -53,16 +54,6 @@ def run(arguments: list[str]) -> int:
         return _probe(options, game, run_dir)
 
 
-def _minutes(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes above 0")
-    return number
-
-
 def _probe(options: argparse.Namespace, game: str, run_dir: Path) -> int:
     from strategos.evaluate import best_response as probing
     from strategos.games import make_game
@@ -71,9 +62,9 @@ def _probe(options: argparse.Namespace, game: str, run_dir: Path) -> int:
     if game not in probing.GAMES:
         raise InputError(f"probe: PPO learns {' and '.join(probing.GAMES)}, and {options.agent} plays {game}")
     frozen = probing.freeze(options.agent, run_dir)
-    minutes = 0.0 if options.samples else options.minutes or 10.0
+    limit = 0.0 if options.samples else options.minutes or 10.0
     config = probing.exploiter_config(
-        frozen, game, options.size or (8, 8), samples=options.samples, minutes=minutes, seed=options.seed
+        frozen, game, options.size or (8, 8), samples=options.samples, minutes=limit, seed=options.seed
     )
     summary = train(config, run_dir, quiet=options.quiet or options.json)
     if summary.ended == "interrupted":

@@ -18,6 +18,7 @@ from strategos.commands.arguments import (
     Parser,
     add_match_options,
     board_size,
+    pair,
     positive,
     reading,
     refuse_options_of_others,
@@ -148,10 +149,11 @@ def _game(options: argparse.Namespace) -> Game:
 
 def _teams(text: str) -> tuple[int, ...]:
     """`2x2`: the team of each seat, teams taking turns."""
-    teams, _, members = text.partition("x")
-    if not (teams.isdigit() and members.isdigit() and 2 <= int(teams) <= 8 and 1 <= int(members) <= 8):
-        raise argparse.ArgumentTypeError(f"{text!r} is not teams x members, such as 2x2")
-    return tuple(range(int(teams))) * int(members)
+    what = "teams x members, such as 2x2"
+    teams, members = pair(text, what)
+    if not 2 <= teams <= 8 or members > 8:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+    return tuple(range(teams)) * members
 
 
 @contextmanager
