@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from strategos.evaluate.ladder import Rung
     from strategos.train.duel import Maker
 
-
-_BOTS = {"generals": ("random", "expander", "hunter"), "blob": ("random", "heuristic"), "kuhn": ()}
-"""Whom an agent of each game meets where nobody is named."""
 _OPTIONS = {"generals": ("size", "ticks", "ruleset"), "blob": ("deal", "search"), "kuhn": ()}
 _MOST_SIMULATIONS = 1_000_000
 
@@ -53,9 +50,11 @@ def run(arguments: list[str]) -> int:
     if game not in _OPTIONS:
         raise InputError(f"evaluate: {options.agent} plays {game}; matches are of {' and '.join(_OPTIONS)}")
     refuse_options_of_others(options, game, _OPTIONS, "leave it out")
-    if not _BOTS[game]:
+    from strategos.play.bots import SCRIPTED
+
+    if not SCRIPTED[game]:
         return _tell_exploitability(options, game)
-    options.against = [name for name in options.against or _BOTS[game] if name != options.agent]
+    options.against = [name for name in options.against or SCRIPTED[game] if name != options.agent]
     if not options.against:
         raise InputError(f"evaluate: {options.agent} would only meet itself; name others with --against")
     agent, results, table = (_measure_generals if game == "generals" else _measure_blob)(options)

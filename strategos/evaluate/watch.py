@@ -35,6 +35,7 @@ from strategos.evaluate.ladder import Size, climb
 from strategos.games import make_game
 from strategos.games.rng import derive
 from strategos.play.agents import META_FILE, WEIGHTS_FILE, PolicyError, checked_bytes, load_policy, read_meta
+from strategos.play.bots import SCRIPTED
 from strategos.play.exploitability import agent_exploitability
 from strategos.play.network import NetworkPolicy
 from strategos.play.policy import Policy
@@ -54,11 +55,7 @@ from strategos.train.duel import Maker, mean_interval
 from strategos.train.gate import meet
 from strategos.train.loop import read_run_config
 
-LADDERS: dict[str, tuple[str, ...]] = {
-    "generals": ("random", "expander", "hunter", "mcts-100", "mcts-800"),
-    "blob": ("random", "heuristic", "mcts-100", "mcts-800"),
-    "kuhn": (),
-}
+LADDERS = {game: (*bots, "mcts-100", "mcts-800") if bots else () for game, bots in SCRIPTED.items()}
 """Whom the checkpoints of each game meet; the best of before comes after them."""
 _SEED = 20_280_000
 """Boards and deals of the ladder, the same for every checkpoint: the curve shows the agent."""

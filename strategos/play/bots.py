@@ -84,6 +84,12 @@ BOTS: dict[str, Callable[[], Policy]] = {
     "mcts-800": partial(_mcts, 800),
 }
 """Name of each bot, and what makes one."""
+SCRIPTED: dict[str, tuple[str, ...]] = {
+    "generals": ("random", "expander", "hunter"),
+    "blob": ("random", "heuristic"),
+    "kuhn": (),  # measured against the best answer
+}
+"""The scripted bots that an agent of each game is measured against, from the weakest up."""
 
 
 @kernel
