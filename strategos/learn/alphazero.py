@@ -59,6 +59,9 @@ class AlphaZeroConfig:
     """Largest norm of a gradient."""
     value_weight: float = 1.0
     """Weight of the loss of the values (a card network's points)."""
+    root_share: float = 0.0
+    """Share of a value target that is the search's own value of the position; how things ended is the rest.
+    Not for card networks."""
     makes_weight: float = 0.25
     """Weight of the loss of a card network's made bids."""
     adam_beta2: float = 0.99
@@ -78,6 +81,8 @@ class AlphaZeroConfig:
         for name in ("weight_decay", "value_weight", "makes_weight", "warmup"):
             if getattr(self, name) < 0:
                 raise ValueError(f"alphazero.{name} must not be negative, not {getattr(self, name)}")
+        if not 0 <= self.root_share <= 1:
+            raise ValueError(f"alphazero.root_share is from 0 to 1, not {self.root_share}")
         for name in ("adam_beta2", "average_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"alphazero.{name} must be in [0, 1), not {getattr(self, name)}")
@@ -99,6 +104,8 @@ class Examples:
     values: np.ndarray
     """Card networks: points / (10 + cards) of every relative seat [N, 8] in [0, 1]. Others: the
     viewer's own return [N] in [-1, 1]."""
+    roots: np.ndarray | None = None
+    """[N], needed where `root_share` is above 0: what the search thought of the position, as `values`."""
     made: np.ndarray | None = None
     """[N, 8], card networks only: 1 where a seat made its bid, else 0."""
     players: np.ndarray | None = None
@@ -305,7 +312,11 @@ class AlphaZero:
             return torch.from_numpy(np.ascontiguousarray(array[rows], dtype)).to(self.device)
 
         policy = on_device(examples.policy, np.float32)
-        values = on_device(examples.values, np.float32)
+        values, share = on_device(examples.values, np.float32), self.config.root_share
+        if share > 0:
+            if examples.roots is None:
+                raise ValueError("root_share needs the values of the searches; the examples have none")
+            values = values.lerp(on_device(examples.roots, np.float32), share)
         made = None if examples.made is None else on_device(examples.made, np.float32)
         exists = None
         if made is not None and examples.players is not None:

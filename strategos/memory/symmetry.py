@@ -6,7 +6,8 @@ the fields of an example.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
@@ -43,14 +44,18 @@ class Symmetry(Protocol):
         ...
 
 
+SYMMETRIES: dict[str, Callable[[Game], Symmetry]] = {
+    "blob": lambda game: SuitSymmetry(),
+    "generals": lambda game: BoardSymmetry(
+        game.options["height"], game.options["width"], game.spec.num_actions
+    ),
+}
+"""The games that have symmetries."""
+
+
 def make_symmetry(game: Game) -> Symmetry | None:
     """The symmetries of a game; `None` for one without (Kuhn poker)."""
-    options: dict[str, Any] = game.options
-    if game.spec.name == "blob":
-        return SuitSymmetry()
-    if game.spec.name == "generals":
-        return BoardSymmetry(options["height"], options["width"], game.spec.num_actions)
-    return None
+    return SYMMETRIES[game.spec.name](game) if game.spec.name in SYMMETRIES else None
 
 
 def augment(examples: np.ndarray, symmetry: Symmetry | None, generator: np.random.Generator) -> np.ndarray:

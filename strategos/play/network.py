@@ -24,7 +24,6 @@ Encoder = Callable[[np.ndarray, np.ndarray, "np.ndarray | None"], Tensor]
 """Views [B], masks [B, mask_bytes], memories [B] to the network's input."""
 
 _COLDEST = 1e-6
-_KUHN_FEATURES = 13
 
 
 def kuhn_features(views: np.ndarray, masks: np.ndarray, memories: np.ndarray | None) -> Tensor:
@@ -35,10 +34,18 @@ def kuhn_features(views: np.ndarray, masks: np.ndarray, memories: np.ndarray | N
     return torch.from_numpy(np.concatenate([card, moves.reshape(len(views), 9), seat], 1).astype(np.float32))
 
 
+NETWORKS = {"blob": "cards", "generals": "grid", "kuhn": "mlp"}
+"""The kind of network that plays each game; a new game is a line here."""
+
+_FEATURES: dict[str, tuple[Encoder, int]] = {"kuhn": (kuhn_features, 13)}
+"""What an `mlp` reads of a game, and how many numbers that is; a new game without a board is a line here."""
+
+
 def make_encoder(plane_set: str, device: str | torch.device, bfloat16: bool) -> Encoder:
-    """The encoder of a plane set, of Kuhn poker (`kuhn`) or of Blob (`cards`); inputs lie on `device`."""
-    if plane_set == "kuhn":
-        return lambda views, masks, memories: kuhn_features(views, masks, memories).to(device)
+    """The encoder of a plane set, of a game in `_FEATURES` or of Blob (`cards`); inputs lie on `device`."""
+    if plane_set in _FEATURES:
+        features, _ = _FEATURES[plane_set]
+        return lambda views, masks, memories: features(views, masks, memories).to(device)
     if plane_set == "cards":
         return lambda views, masks, memories: encode_cards(views, masks).to(device)
     dtype = torch.bfloat16 if bfloat16 else torch.float32
@@ -54,11 +61,13 @@ def describe_network(spec: GameSpec, plane_set: str, builds: bool, **options: An
 
     `options` are the fields of `GridNetConfig`, for Blob those of `CardNetConfig`.
     """
-    if spec.name == "kuhn":
-        return {"kind": "mlp", "planes": "kuhn", "features": _KUHN_FEATURES, "num_actions": spec.num_actions}
-    if spec.name == "blob":
-        return {"kind": "cards", "planes": "cards", **options}
-    return {"kind": "grid", "planes": plane_set, "builds": builds, **options}
+    kind = NETWORKS[spec.name]
+    if kind == "mlp":
+        features = _FEATURES[spec.name][1]
+        return {"kind": kind, "planes": spec.name, "features": features, "num_actions": spec.num_actions}
+    if kind == "cards":
+        return {"kind": kind, "planes": "cards", **options}
+    return {"kind": kind, "planes": plane_set, "builds": builds, **options}
 
 
 def build_network(description: Mapping[str, Any]) -> nn.Module:

@@ -32,11 +32,14 @@ class SelfPlayConfig:
     """Worlds of those searches."""
     bootstrap_simulations: int = 64
     """Simulations in each of their worlds."""
-    playouts: int = 0
-    """Afterwards half of a leaf's value is the mean of so many random playouts; 0 asks the network only."""
+    unlearned_share: float = 0.0
+    """Afterwards, the share of a leaf's value that playouts or the script still say; the network says the
+    rest, and which actions look good."""
+    playouts: int = 8
+    """Random playouts of a leaf for that share; a script needs none."""
 
     def __post_init__(self) -> None:
-        for name in ("workers", "rounds", "bootstrap_worlds", "bootstrap_simulations"):
+        for name in ("workers", "rounds", "bootstrap_worlds", "bootstrap_simulations", "playouts"):
             if getattr(self, name) < 1:
                 raise ValueError(f"self_play.{name} must be at least 1, not {getattr(self, name)}")
         if self.games < self.workers:
@@ -45,8 +48,10 @@ class SelfPlayConfig:
             )
         if min(self.temperature, self.last_temperature) < 0:
             raise ValueError("self_play.temperature and last_temperature must be 0 or more")
-        if min(self.temperature_ticks, self.bootstrap, self.playouts) < 0:
-            raise ValueError("self_play.temperature_ticks, bootstrap and playouts must be 0 or more")
+        if min(self.temperature_ticks, self.bootstrap) < 0:
+            raise ValueError("self_play.temperature_ticks and bootstrap must be 0 or more")
+        if not 0 <= self.unlearned_share <= 1:
+            raise ValueError(f"self_play.unlearned_share is from 0 to 1, not {self.unlearned_share}")
 
 
 @dataclass(frozen=True)

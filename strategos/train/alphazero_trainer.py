@@ -30,12 +30,12 @@ from strategos.memory.shards import Shards
 from strategos.memory.statistics import RingStatistics, ring_statistics
 from strategos.memory.symmetry import augment, make_symmetry
 from strategos.play.agents import WEIGHTS_FILE, load_policy
-from strategos.play.evaluators.generals import ScriptedEvaluator
+from strategos.play.evaluators import unlearned_evaluator
 from strategos.play.evaluators.mixed import MixedEvaluator
 from strategos.play.evaluators.network import NetworkEvaluator
-from strategos.play.evaluators.rollouts import RolloutEvaluator
 from strategos.play.exploitability import agent_exploitability
-from strategos.play.network import NetworkPolicy, build_network, describe_network, make_encoder
+from strategos.play.network import NetworkPolicy, build_network, make_encoder
+from strategos.play.search import Evaluator
 from strategos.play.searcher import Searcher
 from strategos.play.try_out import try_out
 from strategos.train.agreement import Agreement
@@ -45,6 +45,8 @@ from strategos.train.config import ConfigError, TrainConfig
 from strategos.train.deals import Deals, first_kind, make_deals
 from strategos.train.devices import choose_device, one_thread_each, plain_tensors
 from strategos.train.duel import Duel, Maker, deal_keys, joined, play_duel
+from strategos.train.networks import describe_trained
+from strategos.train.outcomes import outcomes_of
 from strategos.train.self_play import Generated, SelfPlay, example_dtype
 from strategos.train.trainers import Clock, Evaluation, Tell
 
@@ -105,20 +107,17 @@ class AlphaZeroTrainer:
         """`ConfigError` for a search that the game does not allow, before anything is compiled."""
         try:
             for table in self.tables:
-                self.searcher(table, rollouts=self.bootstrapping)
+                self.searcher(table, bootstrap=self.bootstrapping)
         except ValueError as error:
             raise ConfigError(f"search: {error}") from None
 
     def _make_networks(self) -> None:
         """The learner's network, and the champion, which begins as its copy."""
-        config, spec = self.config, self.tables[0].game.spec
-        self.blob = spec.name == "blob"
-        if self.blob:
-            options = asdict(config.cards)
-        else:
-            options = {key: value for key, value in asdict(config.net).items() if key not in ("planes",)}
-        builds = spec.name == "generals" and config.game.ruleset == "competition"
-        self.description = describe_network(spec, config.net.planes, builds, **options)
+        config = self.config
+        self.outcomes = outcomes_of(self.tables[0].game)
+        self.description = describe_trained(config, self.tables[0].game.spec)
+        if config.alphazero.root_share > 0 and self.description["kind"] == "cards":
+            raise ConfigError("alphazero.root_share must be 0: a card network is taught points, not values")
         self.network = build_network(self.description).to(self.device)
         self.encode = make_encoder(
             self.description["planes"], self.device, bool(self.description.get("bfloat16"))
@@ -137,33 +136,32 @@ class AlphaZeroTrainer:
 
     @property
     def bootstrapping(self) -> bool:
-        """Whether searches still end in random playouts."""
+        """Whether searches still do without the network."""
         return self.iteration < self.config.self_play.bootstrap
 
-    def searcher(self, table: Deals, *, rollouts: bool) -> Searcher:
+    def searcher(self, table: Deals, *, bootstrap: bool) -> Searcher:
         """A search for self-play at a table, for one thread."""
-        config, playouts = self.config, self.config.self_play.playouts
-        endless = table.game.spec.simultaneous  # armies that move at random come to no end
-        if playouts and endless:
-            raise ValueError(f"self_play.playouts must be 0 in {table.game.spec.name}, where none would end")
-        if not rollouts:
-            network = NetworkEvaluator(table.game, self.champions.network, self.encode)
-            judge = MixedEvaluator(network, RolloutEvaluator(playouts)) if playouts else network
+        config, settings = self.config, self.config.self_play
+        if not bootstrap:
+            judge: Evaluator = NetworkEvaluator(table.game, self.champions.network, self.encode)
+            if settings.unlearned_share > 0:
+                other = unlearned_evaluator(table.game, settings.playouts)
+                judge = MixedEvaluator(judge, other, 1 - settings.unlearned_share)
             return Searcher(table.game, config.search, judge)
         search = replace(
             config.search,
-            worlds=config.self_play.bootstrap_worlds,
-            simulations=config.self_play.bootstrap_simulations,
+            worlds=settings.bootstrap_worlds,
+            simulations=settings.bootstrap_simulations,
         )
-        return Searcher(table.game, search, ScriptedEvaluator() if endless else RolloutEvaluator())
+        return Searcher(table.game, search, unlearned_evaluator(table.game))
 
     def warm_up(self) -> None:
         """Compile what the run will need by playing throw-away rounds; `PolicyError` where a bot cannot."""
         try_out(self.tables[0].game, [opponent() for opponent in self.opponents.values()])
         settings = replace(self.config.self_play, games=2, workers=1)
         tables = [replace(table, tick_limit=min(table.tick_limit, 4)) for table in self.tables]
-        for rollouts in {False, self.bootstrapping}:
-            searchers = [self.searcher(table, rollouts=rollouts) for table in tables]
+        for bootstrap in {False, self.bootstrapping}:
+            searchers = [self.searcher(table, bootstrap=bootstrap) for table in tables]
             SelfPlay(tables, settings, 0, 0).play(1, searchers, lambda: False)
         for opponent in self.opponents.values():
             play_duel(tables[0], opponent(), self.agent(), deal_keys(0, 0, 1))
@@ -195,7 +193,7 @@ class AlphaZeroTrainer:
         given_up = threading.Event()
 
         def work(number: int) -> Generated:
-            searchers = [self.searcher(table, rollouts=self.bootstrapping) for table in self.tables]
+            searchers = [self.searcher(table, bootstrap=self.bootstrapping) for table in self.tables]
             rounds = (wanted + number) // count
             return self.workers[number].play(rounds, searchers, given_up.is_set)
 
@@ -249,16 +247,8 @@ class AlphaZeroTrainer:
         def observe(rows: np.ndarray) -> Tensor:
             return self.encode(views[rows], masks[rows], None if memories is None else memories[rows])
 
-        cards = "makes" in (drawn.dtype.names or ())
-        return Examples(
-            observe=observe,
-            masks=masks,
-            policy=drawn["policy"],
-            values=drawn["scores"] if cards else drawn["scores"][:, 0],
-            made=drawn["makes"] if cards else None,
-            players=drawn["players"] if cards else None,
-            weights=weights,
-        )
+        targets = self.outcomes.targets(drawn)
+        return Examples(observe=observe, masks=masks, policy=drawn["policy"], weights=weights, **targets)
 
     def _gate_is_due(self) -> bool:
         """Every so many iterations, but not before the learner has learned anything new."""
@@ -312,7 +302,7 @@ class AlphaZeroTrainer:
             low, high = duel.interval()
             scores[name] = duel.points
             row |= {f"points/{name}": duel.points, f"points_low/{name}": low, f"points_high/{name}": high}
-            if self.blob:
+            if self.outcomes.makes_bids:
                 row |= {f"score/{name}": duel.score, f"exact/{name}": duel.exact}
         exact = agent_exploitability(table.game, agent)
         row |= {} if exact is None else {"exploitability": exact}
@@ -340,7 +330,7 @@ class AlphaZeroTrainer:
             "search_entropy": sum(each.entropy for each in generated) / decisions,
             "search_value_error": sum(each.error for each in generated) / examples,
         }
-        if self.blob:
+        if self.outcomes.makes_bids:
             report["exact_bids"] = sum(each.exact for each in generated) / seats
             report["mean_score"] = sum(each.score for each in generated) / seats
         self._statistics = ring_statistics(

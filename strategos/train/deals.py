@@ -1,4 +1,4 @@
-"""What is dealt in a run of AlphaZero: kinds of games that share a table, and what came out at the end.
+"""What is dealt in a run of AlphaZero: kinds of games that share a table.
 
 Kinds with the same number of players share a table: the record of Blob is the same for every deal, so one
 batch holds them all. Which kind a round is of is a function of its key.
@@ -54,30 +54,6 @@ class Deals:
                 part = states[rows]
                 kind.reset(part, keys[rows])
                 states[rows] = part
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How some rounds ended, seats in the order of the table."""
-
-    returns: np.ndarray
-    """[B, P] float32, the game's own."""
-    scores: np.ndarray
-    """[B, P] float32: points in units of 10 + cards in Blob, elsewhere the returns."""
-    makes: np.ndarray
-    """[B, P] bool: took exactly what was bid; elsewhere won."""
-
-
-def outcome(game: Game, states: np.ndarray) -> Outcome:
-    """What came out of rounds that are over; one that was cut gives zeros."""
-    players = game.spec.num_players
-    returns = np.zeros((len(states), players), np.float32)
-    game.returns(states, returns)
-    if game.spec.name != "blob":
-        return Outcome(returns, returns, returns > 0)
-    scores = states["last_scores"][:, :players] / (10.0 + states["cards"])[:, None]
-    makes = states["bids"][:, :players] == states["tricks"][:, :players]
-    return Outcome(returns, scores.astype(np.float32), makes)
 
 
 def make_deals(config: TrainConfig) -> list[Deals]:

@@ -16,7 +16,8 @@ from scipy.special import ndtri
 
 from strategos.games.rng import derive
 from strategos.play.policy import Policy
-from strategos.train.deals import Deals, outcome
+from strategos.train.deals import Deals
+from strategos.train.outcomes import outcomes_of
 
 Maker = Callable[[], Policy]
 """Makes a player for one thread: those that search belong to theirs."""
@@ -125,7 +126,7 @@ def _play_chunk(
                 actions[where] = policy.act(views[where], masks[where], remembered, rng)
         game.step(states, actions, illegal)
         ticks += 1
-    found = outcome(game, states)
+    found = outcomes_of(game).measure(game, states)
     places = (np.arange(rows), seat)
     return Duel(
         found.returns[places].reshape(len(keys), seats).mean(axis=1, dtype=np.float64),

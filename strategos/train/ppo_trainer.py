@@ -27,7 +27,7 @@ from strategos.learn.ppo import PPO
 from strategos.play.agents import WEIGHTS_FILE, load_policy
 from strategos.play.exploitability import agent_exploitability
 from strategos.play.match import play_match
-from strategos.play.network import NetworkPolicy, describe_network, make_encoder
+from strategos.play.network import NetworkPolicy, make_encoder
 from strategos.play.policy import Policy
 from strategos.play.try_out import try_out
 from strategos.train.actor import Actor
@@ -36,6 +36,7 @@ from strategos.train.config import BoardConfig, TrainConfig, to_dict
 from strategos.train.curriculum import Curriculum, make_board_game
 from strategos.train.devices import choose_device, one_thread_each, plain_tensors
 from strategos.train.league import League
+from strategos.train.networks import describe_trained
 from strategos.train.rollout import Collected, CollectSettings, Tally, collect
 from strategos.train.trainers import Clock, Evaluation, Tell
 
@@ -66,16 +67,7 @@ class PPOTrainer:
         self.curriculum = Curriculum(config.stages)
         self._make_games()
         spec = self.games[0].spec
-        options = {
-            "channels": config.net.channels,
-            "blocks": config.net.blocks,
-            "global_pooling": config.net.global_pooling,
-            "attention": config.net.attention,
-            "heads": config.net.heads,
-            "bfloat16": config.net.bfloat16,
-        }
-        builds = spec.name == "generals" and config.game.ruleset == "competition"
-        self.description = describe_network(spec, config.net.planes, builds, **options)
+        self.description = describe_trained(config, spec)
         self.encode = make_encoder(self.description["planes"], self.device, config.net.bfloat16)
         bots = {*config.rollout.bots, *(name for stage in config.stages for name in stage.bots or ())}
         self.league = League(

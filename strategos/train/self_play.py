@@ -16,14 +16,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from strategos.games.blob.record import MAX_PLAYERS
 from strategos.games.compiled import kernel
 from strategos.games.rng import derive, draw
 from strategos.games.spec import Game
 from strategos.play.search import SearchResult
 from strategos.play.searcher import Searcher
 from strategos.train.alphazero_tables import SelfPlayConfig
-from strategos.train.deals import Deals, Outcome, outcome
+from strategos.train.deals import Deals
+from strategos.train.outcomes import outcomes_of
 
 _DEALT, _CHANCE = range(2)
 _WORLDS, _SEARCH, _CHOICE, _PURPOSES = range(4)
@@ -32,10 +32,7 @@ _SEATS = 16
 
 
 def example_dtype(game: Game) -> np.dtype:
-    """The record of one decision; it is the same for all kinds of deals of Blob.
-
-    The seats of how it ended are counted from the viewer; those beyond the players stay 0.
-    """
+    """The record of one decision, how its round ended included (`Outcomes.fields`)."""
     fields: list[tuple] = [("view", game.view_dtype)]
     if game.spec.has_memory:
         fields.append(("memory", game.memory_dtype))
@@ -46,11 +43,8 @@ def example_dtype(game: Game) -> np.dtype:
         ("players", "i2"),
         ("seat", "i2"),  # the viewer's, at the table
         ("round", "i8"),  # number of the round, so that examples of one round can be told
+        *outcomes_of(game).fields(game),
     ]
-    if game.spec.name == "blob":
-        fields += [("scores", "f4", (MAX_PLAYERS,)), ("makes", "u1", (MAX_PLAYERS,))]
-    else:
-        fields += [("scores", "f4", (game.spec.num_players,))]  # the game's returns
     return np.dtype(fields)
 
 
@@ -132,11 +126,9 @@ class Table:
         self.numbers = np.zeros(size, np.int64)
         self.lengths = np.zeros(size, np.int64)
         self.sound = np.ones(size, bool)
-        dtype = example_dtype(game)
-        self.watched = "makes" in (dtype.names or ())
-        """Every decision is kept from a second seat, too, that only learns what its own hand is worth."""
-        decisions = longest * (players if game.spec.simultaneous else 1 + self.watched)
-        self.waiting = np.zeros((size, decisions), dtype)
+        self.outcomes = outcomes_of(game)
+        decisions = longest * (players if game.spec.simultaneous else 1 + self.outcomes.watched)
+        self.waiting = np.zeros((size, decisions), example_dtype(game))
         self.count = np.zeros(size, np.int64)
         self.views = np.zeros((size, players), game.view_dtype)
         self.masks = np.zeros((size, players, game.spec.mask_bytes), np.uint8)
@@ -190,14 +182,12 @@ class Table:
         rows = np.flatnonzero(over)
         if not len(rows):
             return []
-        found = outcome(self.game, self.states[rows])
-        parts = [
-            _with_outcome(self.waiting[row, : self.count[row]], found, place)
-            for place, row in enumerate(rows)
-        ]
-        for each in parts:
+        found = self.outcomes.measure(self.game, self.states[rows])
+        parts = [self.waiting[row, : self.count[row]].copy() for row in rows]
+        for place, each in enumerate(parts):
+            self.outcomes.write(each, found, place)
             decisions = each[each["mask"].any(axis=1)]
-            out.error += float(np.abs(decisions["root"] - _viewers_return(self.game, decisions)).sum())
+            out.error += float(np.abs(decisions["root"] - self.outcomes.viewers_return(decisions)).sum())
         out.rounds += len(rows)
         out.checked_rounds += int(self.sound[rows].sum())
         out.exact += float(found.makes.sum())
@@ -223,7 +213,7 @@ class Table:
         temperatures = np.where(ticks < config.temperature_ticks, config.temperature, config.last_temperature)
         _choose(result.policy, temperatures, _stream(streams, ticks, seats, _CHOICE), chosen)
         self._remember(rows, seats, views, memories, result.policy, result.values)
-        if self.watched:
+        if self.outcomes.watched:
             players = self.game.spec.num_players
             others = (seats + 1 + (ticks + self.numbers[rows]) % (players - 1)) % players
             self._remember(rows, others, self.views[rows, others], None, None, result.values)
@@ -294,25 +284,6 @@ def _lowest(masks: np.ndarray) -> np.ndarray:
     """The lowest legal action of packed `masks` [..., mask_bytes], int32; 0 where there is none."""
     bits = np.unpackbits(masks, axis=-1, bitorder="little")
     return bits.argmax(axis=-1).astype(np.int32)
-
-
-def _with_outcome(examples: np.ndarray, found: Outcome, place: int) -> np.ndarray:
-    """A round's examples with how it ended, seats counted from each viewer."""
-    done = examples.copy()
-    players = found.returns.shape[1]
-    seats = (done["seat"][:, None] + np.arange(players)) % players
-    done["scores"][:, :players] = found.scores[place][seats]
-    if "makes" in (done.dtype.names or ()):
-        done["makes"][:, :players] = found.makes[place][seats]
-    return done
-
-
-def _viewers_return(game: Game, examples: np.ndarray) -> np.ndarray:
-    """The game's return [n] of the viewers of a round's examples."""
-    scores = examples["scores"]
-    if game.spec.name != "blob":
-        return scores[:, 0]
-    return scores[:, 0] - scores.sum(axis=1) / game.spec.num_players
 
 
 def _count(

@@ -97,6 +97,16 @@ def test_eight_samples_are_learned_by_heart(kind):
     assert last["entropy"] == pytest.approx(last["target_entropy"], abs=0.05)
 
 
+def test_values_are_taught_from_the_end_and_from_the_search_by_their_shares():
+    examples = make_examples("kuhn", 8)
+    examples.roots = -examples.values
+    learner = AlphaZero(make_net("kuhn"), replace(STEADY, root_share=0.25))
+    assert np.allclose(learner._load(examples, np.arange(8)).values.numpy(), 0.5 * examples.values)
+    examples.roots = None
+    with pytest.raises(ValueError, match="root_share needs the values of the searches"):
+        learner.update(examples, 0.0, np.random.default_rng(0))
+
+
 @pytest.mark.parametrize("kind", ["mlp", "grid"])
 def test_what_is_known_by_heart_does_not_count_as_understood(kind):
     """Outcomes here are chance, so nothing can be known of those that were not learned."""

@@ -16,7 +16,9 @@ from strategos.train.trainers import make_trainer
         ("algorithm=ppo", r"set algorithm = \"alphazero\" for blob"),
         ("self_play.gmes=3", r"unknown key 'self_play.gmes'; did you mean 'games'"),
         ("self_play.games=1", r"at least self_play.workers"),
-        ("self_play.playouts=-1", r"0 or more"),
+        ("self_play.playouts=0", r"at least 1"),
+        ("self_play.unlearned_share=1.5", r"from 0 to 1"),
+        ("alphazero.root_share=-0.1", r"from 0 to 1"),
         ("self_play.rounds=0", r"self_play.rounds must be at least 1"),
         ("self_play.last_temperature=-1.0", r"0 or more"),
         ("memory.sampling=prioritised", r"uniform or prioritized"),
@@ -38,9 +40,9 @@ def test_mistakes_are_named(override, message):
         load_config("blob-quick", [override])
 
 
-def test_playouts_without_an_end_are_refused():
-    config = load_config("generals-alphazero", ["self_play.playouts=4"])
-    with pytest.raises(ConfigError, match=r"self_play.playouts must be 0 in generals"):
+def test_values_of_searches_are_not_for_networks_that_are_taught_points():
+    config = load_config("blob-quick", ["alphazero.root_share=0.5"])
+    with pytest.raises(ConfigError, match=r"alphazero.root_share must be 0"):
         make_trainer(config)
 
 

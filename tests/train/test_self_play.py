@@ -14,8 +14,9 @@ from strategos.play.search import SearchConfig
 from strategos.play.searcher import Searcher
 from strategos.train.alphazero_tables import SelfPlayConfig
 from strategos.train.config import from_dict
-from strategos.train.deals import Deals, make_deals, outcome
+from strategos.train.deals import Deals, make_deals
 from strategos.train.duel import compare, deal_keys, play_duel
+from strategos.train.outcomes import outcomes_of
 from strategos.train.self_play import SelfPlay
 
 BLOB = {
@@ -180,7 +181,7 @@ def test_the_outcome_of_a_round_is_in_the_units_of_the_network():
     states = np.zeros(50, table.game.state_dtype)
     table.begin(states, deal_keys(9, 0, 50))
     table.game.playout(states, 1000)
-    found = outcome(table.game, states)
+    found = outcomes_of(table.game).measure(table.game, states)
     assert found.scores.min() >= 0 and found.scores.max() <= 1
     assert np.allclose(found.returns, found.scores - found.scores.mean(axis=1, keepdims=True), atol=1e-6)
 
