@@ -17,7 +17,7 @@ from pathlib import Path
 from measurement import parse_options, report
 
 from strategos.evaluate.tournament.files import write_results
-from strategos.evaluate.tournament.plan import begin, make_plan
+from strategos.evaluate.tournament.plan import begun, make_plan
 from strategos.evaluate.tournament.play import play_tournament
 from strategos.evaluate.tournament.results import rate
 from strategos.games import make_game
@@ -33,15 +33,14 @@ def main() -> None:
     for repetition in range(repetitions + 1):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            begun, worked = time.perf_counter(), time.process_time()
-            plan = begin(
-                make_plan(["expander", "hunter"], game, games=games, tick_limit=400, seed=repetition), folder
-            )
-            progress = play_tournament(plan, folder)
-            result = rate(plan, progress.games, progress.rounds)
-            played, processor = time.perf_counter() - begun, time.process_time() - worked
-            write_results(plan, folder, progress, result)
-            page = time.perf_counter() - begun - played
+            started, worked = time.perf_counter(), time.process_time()
+            plan = make_plan(["expander", "hunter"], game, games=games, tick_limit=400, seed=repetition)
+            with begun(plan, folder) as plan:
+                progress = play_tournament(plan, folder)
+                result = rate(plan, progress.games, progress.rounds)
+                played, processor = time.perf_counter() - started, time.process_time() - worked
+                write_results(plan, folder, progress, result)
+                page = time.perf_counter() - started - played
         if repetition:  # the first one compiles, or loads what was compiled
             for what, seconds in zip(measured, (played, processor, page), strict=True):
                 measured[what].append(seconds * GAMES / games)

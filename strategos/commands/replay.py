@@ -1,10 +1,12 @@
 """`strategos replay`: watch a recorded game in the terminal, or write it as a page or a table.
 
-Reads `.gior` and `.gioreplay` of generals.io and the Parquet files of our own games.
+Reads `.gior` and `.gioreplay` of generals.io and the Parquet files of our own games; of a folder of those it
+lists the games.
 """
 
 from __future__ import annotations
 
+import argparse
 import math
 import sys
 import time
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from strategos.commands.arguments import InputError, Parser, reading, writing
+from strategos.spelling import nearest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,10 +38,13 @@ class Game:
 
 
 def run(arguments: list[str]) -> int:
-    """Show the game, or write what was asked for."""
+    """Show the game, write what was asked for, or list the games of a folder."""
     parser = Parser("replay", "Watch a recorded game in the terminal, or write it as a page or a table.")
-    parser.add_argument("file", type=Path, help="a .gior, a .gioreplay or a .parquet of recorded games")
+    parser.add_argument(
+        "file", type=Path, help="a .gior, a .gioreplay or a .parquet of games; a folder lists them"
+    )
     parser.add_argument("--game", type=int, metavar="N", help="which game of a .parquet (0)")
+    parser.add_argument("--player", metavar="NAME", help="of a folder: only the games of NAME")
     parser.add_argument("--html", type=Path, metavar="OUT", help="write a page that plays in a browser")
     parser.add_argument("--csv", type=Path, metavar="OUT", help="write a table of every tick")
     parser.add_argument("--gioreplay", type=Path, metavar="OUT", help="write it in the site's format")
@@ -47,6 +53,10 @@ def run(arguments: list[str]) -> int:
     options = parser.read(arguments)
     if not 0 < options.speed < math.inf:
         raise InputError(f"replay: --speed must be a number above 0, not {options.speed:g}")
+    if options.file.is_dir():
+        return _list(options)
+    if options.player is not None:
+        raise InputError(f"replay: --player is for a folder of recorded games, and {options.file} is none")
     if options.game is not None and options.file.suffix != ".parquet":
         raise InputError(f"replay: --game is for a .parquet of many games, and {options.file} is of one game")
     with reading():
@@ -77,11 +87,36 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
+def _list(options: argparse.Namespace) -> int:
+    """Print the recorded games of a folder, a line each; the exit code."""
+    from strategos.play.record import find_records
+
+    folder, player = options.file, options.player
+    for name in ("game", "html", "csv", "gioreplay", "tick"):
+        if getattr(options, name) is not None:
+            raise InputError(f"replay: --{name} is for one game, and {folder} is a folder; name a file in it")
+    with reading():
+        found = find_records(folder, player=player)
+        if not found:
+            known = {name for entry in find_records(folder) for name in entry.players}
+            raise InputError(f"replay: no {player!r} plays in {folder}{nearest(player, known)}")
+    rows = [("file", "--game", "ticks", "winner", "returns", "players, by seat")]
+    for entry in found:
+        best = max(entry.returns)
+        won = [name for name, made in zip(entry.players, entry.returns, strict=True) if made == best]
+        winner = "a draw" if len(won) == len(entry.players) else " and ".join(dict.fromkeys(won))
+        returns = " ".join(f"{made:g}" for made in entry.returns)
+        rows.append((entry.file, str(entry.row), str(entry.ticks), winner, returns, ", ".join(entry.players)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    return 0
+
+
 def load(path: Path, number: int = 0) -> Game:
     """The game in `path`; `ValueError` or `OSError` where there is none."""
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise InputError(f"{path} {what}; give a .gior, a .gioreplay or a .parquet of recorded games")
+        raise InputError(f"{path} does not exist; give a .gior, a .gioreplay or a .parquet of recorded games")
     return _from_site(path) if path.suffix != ".parquet" else _from_records(path, number)
 
 

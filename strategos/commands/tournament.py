@@ -28,13 +28,12 @@ from strategos.commands.arguments import (
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from strategos.evaluate.standings import Standings
     from strategos.evaluate.tournament.plan import Plan
     from strategos.evaluate.tournament.play import Progress
     from strategos.evaluate.tournament.results import TournamentResult
     from strategos.games.spec import Game
-    from strategos.ratings.bradley_terry import Rating
 
-_OPTIONS = {"generals": ("size", "ruleset", "ticks", "teams"), "blob": ("cards",)}
 _GAMES, _ROUNDS = 256, 7
 
 
@@ -44,7 +43,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument(
         "agents", nargs="+", metavar="agent", help="bot, run, checkpoint, ONNX file or program"
     )
-    parser.add_argument("--game", choices=list(_OPTIONS), help="generals or blob (what the agents play)")
+    parser.add_argument("--game", choices=list(GAMES), help="generals or blob (what the agents play)")
     parser.add_argument("--size", type=board_size, metavar="N", help="of the board: 10 or 8x12 (10)")
     parser.add_argument("--players", type=positive, metavar="N", help="seats of a table (2; Blob 4)")
     parser.add_argument("--teams", type=_teams, metavar="TxM", help="Generals: 2x2, an agent has a team")
@@ -56,18 +55,22 @@ def run(arguments: list[str]) -> int:
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="keep games, results and page; goes on there"
     )
-    add_match_options(parser, games=_GAMES)
+    add_match_options(parser, games=_GAMES, counted="of a table, filling its boards")
     parser.set_defaults(ticks=None, ruleset=None, games=None)
     parser.usage = "strategos tournament agent agent ... [options]"
     options = parser.read(arguments)
     if len(options.agents) < 2:
         raise InputError("tournament: two or more agents are needed, for example random expander hunter")
+    from strategos.evaluate.tournament.plan import begun
+
     with ExitStack() as stack:
         plan = _plan(options)
         if options.output is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="strategos-")))
         else:
             folder = options.output
+        with reading("tournament"), writing(folder):
+            plan = stack.enter_context(begun(plan, folder))
         _play(plan, folder, options)
     return 0
 
@@ -76,12 +79,9 @@ def _play(plan: Plan, folder: Path, options: argparse.Namespace) -> None:
     from rich.console import Console
 
     from strategos.evaluate.tournament.files import write_results
-    from strategos.evaluate.tournament.plan import begin
     from strategos.evaluate.tournament.play import play_tournament
     from strategos.evaluate.tournament.results import rate
 
-    with writing(folder):
-        plan = begin(plan, folder)
     try:
         with reading("this tournament cannot be played"), _watching(plan) as tell:
             progress = play_tournament(plan, folder, on_progress=tell)
@@ -122,29 +122,57 @@ def _plan(options: argparse.Namespace) -> Plan:
 
 
 def _game(options: argparse.Namespace) -> Game:
-    """The game named, or else the one that the agents play."""
-    from strategos.games import make_game
+    """The game named, or that of the tournament in the folder, or else the one that the agents play."""
+    with reading():
+        name = options.game or _game_begun(options.output) or _game_played(options.agents)
+        if name not in GAMES:
+            raise InputError(f"tournament: there are tournaments of {' and '.join(GAMES)}, not of {name}")
+        own = {game: names for game, (names, _) in GAMES.items()}
+        refuse_options_of_others(options, name, own, "leave it out")
+        return GAMES[name][1](options)
+
+
+def _game_begun(output: Path | None) -> str | None:
+    """The game of the tournament that goes on in a folder: its agents may be gone from where they were."""
+    from strategos.evaluate.tournament.plan import PLAN_FILE, read_plan
+
+    return read_plan(output).game if output and (output / PLAN_FILE).exists() else None
+
+
+def _game_played(agents: Sequence[str]) -> str:
     from strategos.play.agents import game_of
 
-    with reading():
-        told = (game_of(agent) for agent in options.agents)
-        name = options.game or next((game for game in told if game), "generals")
-        if name not in _OPTIONS:
-            raise InputError(f"tournament: there are tournaments of {' and '.join(_OPTIONS)}, not of {name}")
-        refuse_options_of_others(options, name, _OPTIONS, "leave it out")
-        if name == "blob":
-            return make_game("blob", players=options.players or 4, cards=options.cards or 5)
-        if options.teams and options.players:
-            raise InputError("tournament: --teams already says how many players there are; drop --players")
-        height, width = options.size or (10, 10)
-        return make_game(
-            "generals",
-            height=height,
-            width=width,
-            players=len(options.teams or range(options.players or 2)),
-            teams=options.teams,
-            ruleset=options.ruleset or "generalsio",
-        )
+    told = (game_of(agent) for agent in agents)
+    return next((game for game in told if game), "generals")
+
+
+def _generals(options: argparse.Namespace) -> Game:
+    from strategos.games import make_game
+
+    if options.teams and options.players:
+        raise InputError("tournament: --teams already says how many players there are; drop --players")
+    height, width = options.size or (10, 10)
+    return make_game(
+        "generals",
+        height=height,
+        width=width,
+        players=len(options.teams or range(options.players or 2)),
+        teams=options.teams,
+        ruleset=options.ruleset or "generalsio",
+    )
+
+
+def _blob(options: argparse.Namespace) -> Game:
+    from strategos.games import make_game
+
+    return make_game("blob", players=options.players or 4, cards=options.cards or 5)
+
+
+GAMES: dict[str, tuple[tuple[str, ...], Callable[[argparse.Namespace], Game]]] = {
+    "generals": (("size", "ruleset", "ticks", "teams"), _generals),
+    "blob": (("cards",), _blob),
+}
+"""Each game that tournaments are of: the options that are its own, and what makes it of them."""
 
 
 def _teams(text: str) -> tuple[int, ...]:
@@ -176,7 +204,7 @@ def _watching(plan: Plan) -> Iterator[Callable[[Progress], None]]:
         yield say
         return
     begun = time.monotonic()
-    listed: dict[int, list[Rating]] = {}  # by games, as only a job that ends changes it
+    listed: dict[int, Standings] = {}  # by games, as only a job that ends changes it
     with Live(console=console, refresh_per_second=4, transient=True) as live:
 
         def show(progress: Progress) -> None:
@@ -189,34 +217,25 @@ def _watching(plan: Plan) -> Iterator[Callable[[Progress], None]]:
         yield show
 
 
-def _live_table(plan: Plan, progress: Progress, listed: Sequence[Rating], elapsed_s: float) -> Table:
+def _live_table(plan: Plan, progress: Progress, listed: Standings, elapsed_s: float) -> Table:
     """Standings so far, how many games are over, and when it will be done."""
-    from rich.table import Table
-    from rich.text import Text
-
     done = progress.found + progress.played_now
     left = "?"
     if progress.played_now:
         seconds = elapsed_s * (progress.games_in_all - done) / progress.played_now
         left = f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-    title = (
+    table = tables.ratings_table(listed, counted=_counted(plan))
+    table.title_justify = "left"
+    table.title = (
         f"{plan.format}, round {min(len(progress.rounds) + 1, progress.rounds_in_all)} of "
         f"{progress.rounds_in_all}; {done:,} of {progress.games_in_all:,} games; {left} left"
     )
-    table = Table(title=title, title_style="dim", title_justify="left")
-    table.add_column("player", overflow="fold")
-    for name in ("rating", "95 % interval", "score", "games"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for each in listed:
-        rated = each.rating == each.rating
-        table.add_row(
-            Text(each.name),
-            f"[b]{each.rating:.0f}[/b]" if rated else "",
-            f"{each.low:.0f} to {each.high:.0f}" if rated and each.name != plan.anchor else "",
-            f"{each.score:.1%}" if each.games else "",
-            f"{each.games:,}",
-        )
     return table
+
+
+def _counted(plan: Plan) -> str:
+    """What the games of a rating are."""
+    return "meetings" if plan.seats > 2 else "games"
 
 
 def _print(plan: Plan, result: TournamentResult, output: Path | None) -> None:
@@ -231,12 +250,12 @@ def _print(plan: Plan, result: TournamentResult, output: Path | None) -> None:
     if result.elo is not None:
         more["Elo"] = [f"{result.elo[name]:.0f}" for name in result.names]
     if result.skills is not None and result.first_places is not None:
-        more["first places"] = [f"{each.mean:.1%}" for each in result.first_places]
+        more["first places"] = [f"{each.mean:.1%}" if each.deals else "" for each in result.first_places]
         more["openskill"] = [f"{result.skills[name].mu:.1f}" for name in result.names]
-    counted = "meetings" if plan.seats > 2 else "games"
-    while more and not tables.fits(console, tables.ratings_table(result.standings, more, counted)):
+    ratings = tables.ratings_table(result.standings, more, _counted(plan))
+    while more and not tables.fits(console, ratings):
         more.popitem()
-    ratings = tables.ratings_table(result.standings, more, counted)
+        ratings = tables.ratings_table(result.standings, more, _counted(plan))
     tables.show(console, ratings, result.standings.ratings)
     if tables.fits(console, payoffs := tables.payoff_table(result.standings)):
         console.print(payoffs)

@@ -13,7 +13,7 @@ import numpy as np
 
 from strategos.games.spec import LEAVE, Game
 from strategos.play.match import hash_state, leave
-from strategos.play.record import GameRecord, RecordError, recorded_game, verify
+from strategos.play.record import GameRecord, RecordError, recorded_game, require_fitting, verify
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,11 @@ class Moment:
 def replay_together(game: Game, records: Sequence[GameRecord]) -> Iterator[Moment]:
     """The moments of `records`, all of them of `game`: the start (tick 0), then one after every tick.
 
-    `RecordError` where a game ends before its actions do, or somebody leaves who cannot.
+    `RecordError` where a record does not fit the game, a game ends before its actions do, or somebody leaves
+    who cannot.
     """
+    for record in records:
+        require_fitting(game, record)  # actions of another width would be broadcast
     order = np.array(sorted(range(len(records)), key=lambda row: -records[row].ticks), np.int64)
     states = np.zeros(len(records), game.state_dtype)
     illegal = np.zeros((len(records), game.spec.num_players), np.uint8)

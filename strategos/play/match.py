@@ -67,23 +67,32 @@ class MatchResult:
 
     @property
     def misconduct(self) -> tuple[str, ...]:
-        """A line for each policy with faults or forfeits, with the reason of its first forfeit."""
-        lines = []
-        for place, name in enumerate(self.policies):
-            if self.faults[place] or self.forfeits[place]:
-                reasons = [game.conduct[game.seats.index(place)].forfeit for game in self.games]
-                first = next((f" ({reason})" for reason in reasons if reason), "")
-                lines.append(
-                    f"{name}: {self.faults[place]} faults, "
-                    f"{self.forfeits[place]} of {len(self.games)} games forfeited{first}"
-                )
-        return tuple(lines)
+        """A line for each policy with faults, illegal moves or forfeits."""
+        lines = (
+            misconduct_line(name, [game.conduct[game.seats.index(place)] for game in self.games])
+            for place, name in enumerate(self.policies)
+        )
+        return tuple(line for line in lines if line)
 
     def result(self) -> Result:
         """The match of two policies as a line of a results table; `ValueError` for more of them."""
         if len(self.policies) != 2:
             raise ValueError(f"a result is between two policies; this match had {len(self.policies)}")
         return Result(*self.policies, int(self.wins[0]), int(self.draws[0]), int(self.losses[0]))
+
+
+def misconduct_line(name: str, behaved: Sequence[Conduct]) -> str:
+    """The faults, illegal moves and forfeits of a player that `behaved` so in its games, with the reason of
+    the first forfeit; empty where there are none."""
+    faults, illegal = sum(each.faults for each in behaved), sum(each.illegal for each in behaved)
+    reasons = [each.forfeit for each in behaved if each.forfeit is not None]
+    if not (faults or illegal or reasons):
+        return ""
+    first = f" ({reasons[0]})" if reasons else ""
+    return (
+        f"{name}: {faults} faults, {illegal} illegal moves, "
+        f"{len(reasons)} of {len(behaved)} games forfeited{first}"
+    )
 
 
 def play_match(

@@ -26,7 +26,7 @@ from strategos.games import make_game
 from strategos.games.spec import LEAVE, Game
 from strategos.play.match import MatchResult, hash_state, leave
 
-INDEX_NAME = "index.sqlite"
+INDEX_NAME, _FILES = "index.sqlite", "games-*.parquet"
 _FORMAT = b"1"
 _SCHEMA = pa.schema(
     [
@@ -139,13 +139,18 @@ def recorded_game(record: GameRecord) -> Game:
         game = make_game(record.game, **options)
     except ValueError as error:
         raise RecordError(f"the recorded game cannot be built: {error}") from None
+    require_fitting(game, record)
+    return game
+
+
+def require_fitting(game: Game, record: GameRecord) -> None:
+    """`RecordError` where a record does not have the seats of its game."""
     seats = game.spec.num_players
     if record.actions.ndim != 2 or record.actions.shape[1] != seats:
         raise RecordError(f"actions have shape {record.actions.shape}; expected [ticks, {seats}]")
     for what, values in (("players", record.players), ("returns", record.returns)):
         if len(values) != seats:
             raise RecordError(f"{len(values)} {what} are recorded for {seats} seats")
-    return game
 
 
 def _replay(record: GameRecord) -> Iterator[tuple[Game, np.ndarray]]:
@@ -193,10 +198,13 @@ def write_records(folder: Path | str, records: Iterable[GameRecord], number: int
     }
     unfinished = folder / f"games-{os.getpid()}-{secrets.token_hex(4)}.unfinished"
     table = pa.table(columns, schema=_SCHEMA)
-    pq.write_table(table, unfinished, compression="zstd", write_page_checksum=True)
-    with open(unfinished, "rb") as file:
-        os.fsync(file.fileno())
-    path = _publish(unfinished, folder, number)
+    try:
+        pq.write_table(table, unfinished, compression="zstd", write_page_checksum=True)
+        with open(unfinished, "rb") as file:
+            os.fsync(file.fileno())
+        path = _publish(unfinished, folder, number)
+    finally:
+        unfinished.unlink(missing_ok=True)
     with _open_index(folder) as index:
         _add_to_index(index, path.name, rows)
     index.close()
@@ -212,9 +220,8 @@ def _publish(unfinished: Path, folder: Path, number: int | None) -> Path:
     """Give a finished file its number, or the next free one; of two writers at once each gets its own."""
     if number is not None:
         os.link(unfinished, records_path(folder, number))  # unlike a rename, refuses a name that is taken
-        unfinished.unlink()
         return records_path(folder, number)
-    numbers = [int(path.stem[6:]) for path in folder.glob("games-*.parquet") if path.stem[6:].isdigit()]
+    numbers = [int(path.stem[6:]) for path in folder.glob(_FILES) if path.stem[6:].isdigit()]
     number = max(numbers, default=0)
     while True:
         number += 1
@@ -244,8 +251,8 @@ def read_records(path: Path | str) -> list[GameRecord]:
 def _from_row(path: Path, number: int, row: dict[str, Any]) -> GameRecord:
     where = f"{path}, game {number}"
     for name, value in row.items():
-        if value is None:
-            raise RecordError(f"{where}: {name!r} is empty")
+        if value is None or (isinstance(value, list) and None in value):
+            raise RecordError(f"{where}: {name!r} is empty, or something in it")
     try:
         options = json.loads(row["options"])
     except json.JSONDecodeError as error:
@@ -289,27 +296,29 @@ class IndexEntry:
     final_hash: str
 
 
-def find_records(
-    folder: Path | str, *, player: str | None = None, game: str | None = None, ruleset: str | None = None
-) -> list[IndexEntry]:
-    """Look up recorded games in the index of `folder`, oldest first.
+def find_records(folder: Path | str, *, player: str | None = None) -> list[IndexEntry]:
+    """The recorded games of `folder`, from its index, oldest first; with `player` those that it played in.
 
     The index is made anew where it is missing or where a writer died before it was told of a file.
+    `RecordError` for a folder without games, and for a file of games or an index that is damaged.
     """
     folder = Path(folder)
+    files = {path.name for path in folder.glob(_FILES)}
+    if not files:
+        raise RecordError(f"{folder} holds no files of recorded games ({_FILES})")
     if not (folder / INDEX_NAME).exists():
-        rebuild_index(folder)
+        _rebuild_index(folder)
     index = _open_index(folder)
     try:
         known = {file for (file,) in index.execute("SELECT DISTINCT file FROM games")}
-        if known != {path.name for path in folder.glob("games-*.parquet")}:
+        if known != files:
             index.close()
-            rebuild_index(folder)
+            _rebuild_index(folder)
             index = _open_index(folder)
         rows = index.execute(
-            "SELECT * FROM games WHERE (?1 IS NULL OR game = ?1) AND (?2 IS NULL OR ruleset = ?2) AND "
-            "(?3 IS NULL OR ?3 IN (SELECT value FROM json_each(players))) ORDER BY file, row",
-            (game, ruleset, player),
+            "SELECT * FROM games WHERE ?1 IS NULL OR ?1 IN (SELECT value FROM json_each(players)) "
+            "ORDER BY file, row",
+            (player,),
         ).fetchall()
     except sqlite3.DatabaseError as error:
         raise RecordError(_damaged(folder, error)) from None
@@ -328,21 +337,14 @@ def _entry(
     )
 
 
-def rebuild_index(folder: Path | str) -> int:
-    """Make the index of `folder` anew from its Parquet files; returns the number of games.
-
-    `RecordError` for a folder that is not there or a file that is damaged.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise RecordError(f"there is no folder of games at {folder}")
-    found = [(path.name, read_records(path)) for path in sorted(folder.glob("games-*.parquet"))]
+def _rebuild_index(folder: Path) -> None:
+    """Make the index of `folder` anew from its Parquet files; `RecordError` for one that is damaged."""
+    found = [(path.name, read_records(path)) for path in sorted(folder.glob(_FILES))]
     (folder / INDEX_NAME).unlink(missing_ok=True)
     with _open_index(folder) as index:
         for name, records in found:
             _add_to_index(index, name, records)
     index.close()
-    return sum(len(records) for _, records in found)
 
 
 def _open_index(folder: Path) -> sqlite3.Connection:

@@ -6,12 +6,11 @@ independent makes intervals too narrow or too wide, counting boards does neither
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from strategos.ratings.payoff import wilson
+from strategos.ratings.payoff import wilson_of_mean
 
 
 @dataclass(frozen=True)
@@ -48,41 +47,18 @@ class BoardResult:
         return float(np.arange(len(self.counts)) @ np.array(self.counts) / 2)
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """The interval of the share of points: Wilson's, over as many games as are as informative."""
+        """The interval of the share of points.
+
+        One board more, half of it lost and half of it won, keeps the variance above 0: without it a player
+        that won every board would be certain to win the next. Where boards are won or lost as a whole this is
+        Jeffreys' prior.
+        """
         if not self.boards:
             return 0.0, 1.0
-        shares = smoothed(np.array(self.counts, float))
-        score = np.linspace(0, 1, len(self.counts))
-        variance = shares @ np.square(score - shares @ score)
-        mean = self.points / self.games
+        shares = np.array(self.counts, np.float64)
+        shares[[0, -1]] += 0.5
+        shares /= shares.sum()
+        score = np.linspace(0, 1, len(shares))
         middle = float(shares @ score)
-        effective = self.boards * middle * (1 - middle) / float(variance)
-        return wilson(mean * effective, effective, confidence)
-
-
-def smoothed(counts: np.ndarray) -> np.ndarray:
-    """Shares [..., 2g + 1] of results from `counts` with one board more, half of it lost and half of it won.
-
-    Without it a player that won every board would be certain to win the next. This is Jeffreys' prior where
-    boards are won or lost as a whole.
-    """
-    counts = np.array(counts, np.float64)
-    counts[..., [0, -1]] += 0.5
-    return counts / counts.sum(axis=-1, keepdims=True)
-
-
-def pool_boards(results: Iterable[BoardResult]) -> list[BoardResult]:
-    """One result per pair, names in order within it and between them, whatever the order given.
-
-    `ValueError` where the boards of a pair differ in their number of games.
-    """
-    counts: dict[tuple[str, str], tuple[int, ...]] = {}
-    for result in results:
-        forward = result.first < result.second
-        pair = (result.first, result.second) if forward else (result.second, result.first)
-        more = result.counts if forward else result.counts[::-1]
-        before = counts.get(pair, (0,) * len(more))
-        if len(before) != len(more):
-            raise ValueError(f"boards of {' and '.join(pair)} have different numbers of games")
-        counts[pair] = tuple(map(sum, zip(before, more, strict=True)))
-    return [BoardResult(*pair, total) for pair, total in sorted(counts.items())]
+        variance = float(shares @ np.square(score - middle))
+        return wilson_of_mean(self.points / self.games, middle, variance, self.boards, confidence)

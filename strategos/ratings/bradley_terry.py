@@ -9,6 +9,7 @@ quasi-likelihood, P. McCullagh and J. A. Nelder, Generalized Linear Models (1989
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,10 @@ from strategos.ratings.payoff import Result, pool, score_variance
 
 @dataclass(frozen=True)
 class Rating:
-    """One player's place in the list, in Elo points; the anchor's interval has no width."""
+    """One player's place in the list, in Elo points; the anchor's interval has no width.
+
+    The rating is NaN where it is not known.
+    """
 
     name: str
     rating: float
@@ -34,6 +38,8 @@ class Rating:
     @property
     def summary(self) -> str:
         """One short line."""
+        if math.isnan(self.rating):
+            return f"{self.name} has no rating"
         return f"{self.name} {self.rating:.0f} ({self.low:.0f} to {self.high:.0f})"
 
 
@@ -55,17 +61,16 @@ def fit(
     `ValueError` when the anchor has no games, a player is not linked to it, or `prior_draws` is
     not positive.
     """
-    if not prior_draws > 0:
-        raise ValueError(f"prior_draws is {prior_draws}; it must be positive, or a perfect score is infinite")
     pooled = [result for result in pool(results) if result.games]
     pairs = Paired.of([(result.first, result.second) for result in pooled], anchor)
     games = np.array([result.games for result in pooled], float)
     points = np.array([result.points for result in pooled])
     design = pairs.design
-    strength = solve(design, games + prior_draws, points[None] + prior_draws / 2)
+    counted, taken = with_draws(games, points, prior_draws)
+    strength = solve(design, counted, taken[None])
 
     probability = expit(design @ strength[0])
-    information = (design.T * ((games + prior_draws) * probability * (1 - probability))) @ design
+    information = (design.T * (counted * probability * (1 - probability))) @ design
     variance = np.array(
         [
             result.games * score_variance(share, result.draws / (result.games + 1))
@@ -131,6 +136,13 @@ class Paired:
         np.add.at(taken, self.first, points)
         np.add.at(taken, self.second, games - points)
         return played, taken / played
+
+
+def with_draws(games: np.ndarray, points: np.ndarray, draws: float) -> tuple[np.ndarray, np.ndarray]:
+    """`games` [M] and `points` [..., M] of pairs with so many `draws` more; `ValueError` unless positive."""
+    if not draws > 0:
+        raise ValueError(f"prior_draws is {draws}; it must be positive, or a perfect score is infinite")
+    return games + draws, points + draws / 2
 
 
 def solve(

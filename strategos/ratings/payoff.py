@@ -55,6 +55,17 @@ def wilson(wins: float, games: float, confidence: float = 0.95) -> tuple[float, 
     return max(0.0, float((middle - reach) / scale)), min(1.0, float((middle + reach) / scale))
 
 
+def wilson_of_mean(
+    mean: float, middle: float, variance: float, count: int, confidence: float = 0.95
+) -> tuple[float, float]:
+    """The interval of the `mean` share of `count` results that have a `variance` around `middle`.
+
+    Wilson's, over the number of games, won or lost as a whole, that would be as informative as these.
+    """
+    effective = count * middle * (1 - middle) / variance
+    return wilson(mean * effective, effective, confidence)
+
+
 def score_variance(score: float, draw_share: float) -> float:
     """The variance of one game's points (0, 0.5 or 1) with mean `score`; draws make it smaller."""
     # No mixture of wins, draws and losses with this mean holds more draws than that.
@@ -63,19 +74,14 @@ def score_variance(score: float, draw_share: float) -> float:
 
 
 def score_interval(wins: int, draws: int, losses: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The interval of the share of points, a draw counting half.
-
-    Wilson's, over the number of decided games that would be as informative as these.
-    """
+    """The interval of the share of points, a draw counting half."""
     games = wins + draws + losses
-    if games == 0:
-        return 0.0, 1.0
+    if not draws:
+        return wilson(wins, games, confidence)
     score = (wins + 0.5 * draws) / games
-    effective = float(games)
-    if draws:
-        # One game more than was played: after draws alone the variance is small, not zero.
-        effective *= score * (1 - score) / score_variance(score, draws / (games + 1))
-    return wilson(score * effective, effective, confidence)
+    # One game more than was played: after draws alone the variance is small, not zero.
+    variance = score_variance(score, draws / (games + 1))
+    return wilson_of_mean(score, score, variance, games, confidence)
 
 
 @dataclass(frozen=True)

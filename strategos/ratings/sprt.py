@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -93,6 +93,12 @@ class SequentialTest:
         if self.look < 1:
             raise ValueError(f"look ({self.look}) is at least 1 observation")
 
+    def at_most(self, maximum: int) -> SequentialTest:
+        """The same test of no more than `maximum` observations, though these be fewer than its minimum."""
+        return replace(
+            self, minimum=min(self.minimum, maximum), maximum=maximum, look=min(self.look, maximum)
+        )
+
     @property
     def bounds(self) -> tuple[float, float]:
         """Wald's bounds of the log likelihood ratio: log(beta / (1 - alpha)), log((1 - beta) / alpha)."""
@@ -101,7 +107,7 @@ class SequentialTest:
     def of_pairs(self, counts: np.ndarray) -> Verdict:
         """Judge pairs of games by `counts` [5]: how many pairs brought 0, 1/2, 1, 3/2, 2 points.
 
-        See `pair_counts`. `ValueError` for counts that are none.
+        `ValueError` for counts that are none.
         """
         counts = np.asarray(counts, np.float64)
         if counts.shape != (5,) or counts.min() < 0 or (counts != np.round(counts)).any():
@@ -127,20 +133,14 @@ class SequentialTest:
         step = float(deals_step(points, one, self.null, self.better)[0])
         return self._verdict(llr, len(points), float(points.mean()), step)
 
-    def decide_pairs(self, counts: np.ndarray) -> np.ndarray:
-        """Many tests at once: int [T], 1 better, -1 not, 0 go on, for `counts` [T, 5] of equal sums."""
-        llr, step = (each(counts, self.null, self.better) for each in (pairs_llr, pairs_step))
-        return self._decide(llr, int(np.sum(counts[0])), step)[0]
-
-    def decide_deals(self, values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        """The same for deals that brought `values` [K] points `counts` [T, K] times."""
-        llr, step = (each(values, counts, self.null, self.better) for each in (deals_llr, deals_step))
-        return self._decide(llr, int(np.sum(counts[0])), step)[0]
-
-    def _decide(
+    def decisions(
         self, llr: np.ndarray, count: int, step: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Decisions, evidence, lower and upper bounds, `[T]` each."""
+        """Many tests at once after `count` observations: decisions (1 better, -1 not, 0 go on), evidence,
+        lower and upper bounds, `[T]` each.
+
+        `llr` [T] are the log likelihood ratios, `step` [T] their standard deviations of one more observation.
+        """
         evidence = llr * max(count - _FITTED, 0) / max(count, 1)
         overshoot = _OVERSHOOT * math.sqrt(self.look) * step
         lower, upper = self.bounds
@@ -151,7 +151,7 @@ class SequentialTest:
         return (evidence >= high).astype(int) - (evidence <= low), evidence, low, high
 
     def _verdict(self, llr: float, count: int, mean: float, step: float) -> Verdict:
-        answers = self._decide(np.array([llr]), count, np.array([step]))
+        answers = self.decisions(np.array([llr]), count, np.array([step]))
         decision, evidence, lower, upper = (each.item() for each in answers)
         status = (CONTINUE, ACCEPT, REJECT)[decision]
         exhausted = status == CONTINUE and count >= self.maximum
@@ -177,11 +177,3 @@ def decide(
         verdict = judge(observed)
         on_look(verdict)
     return verdict, observed
-
-
-def pair_counts(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Counts [5] of pairs from the challenger's points (1, 0.5, 0) in `first` and `second` games [N]."""
-    halves = np.round(2 * (np.asarray(first, np.float64) + np.asarray(second, np.float64))).astype(np.int64)
-    if np.shape(first) != np.shape(second) or (len(halves) and not 0 <= halves.min() <= halves.max() <= 4):
-        raise ValueError("a pair is two games with 0, 0.5 or 1 points each")
-    return np.bincount(halves, minlength=5)

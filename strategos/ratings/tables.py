@@ -1,10 +1,9 @@
-"""Results at tables of three or more: shares of first place, points, and who finishes ahead of whom.
+"""Results at tables of three or more: shares of first place, and who finishes ahead of whom.
 
 An equal player of N wins 1/N of the games, and a tie for the first place is no win for either: it is shared.
 Every deal or board is played from each seat, so a deal and not a game is one observation.
 
-Source: the ratio estimator over clusters, W. G. Cochran, Sampling Techniques (1977), chapters 6 and 9. Shares
-have Wilson's interval over as many games as are as informative.
+Source: the ratio estimator over clusters, W. G. Cochran, Sampling Techniques (1977), chapters 6 and 9.
 """
 
 from __future__ import annotations
@@ -12,14 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
 
-from strategos.ratings.payoff import wilson
+from strategos.ratings.payoff import wilson_of_mean
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over deals with its interval; NaN and no bounds where nothing was played."""
+    """A share over deals with its interval; NaN, from 0 to 1, where nothing was played."""
 
     mean: float
     low: float
@@ -52,15 +50,6 @@ def first_places(games: Games, count: int, confidence: float = 0.95) -> list[Est
     return [_share(games.deals, games.players == player, shares, confidence) for player in range(count)]
 
 
-def mean_points(games: Games, count: int, confidence: float = 0.95) -> list[Estimate]:
-    """Points of each of `count` players above the mean of its table, of a game.
-
-    They hold for the opponents it had: compare players who sat with the same ones. Student's interval.
-    """
-    above = games.points - games.points.mean(axis=1, keepdims=True)
-    return [_mean(games.deals, games.players == player, above, confidence) for player in range(count)]
-
-
 def finish_ahead(games: Games, one: int, other: int, confidence: float = 0.95) -> Estimate:
     """How often `one` finishes ahead of `other` at tables of both, a tie counting half."""
     first, second = games.players == one, games.players == other
@@ -70,30 +59,13 @@ def finish_ahead(games: Games, one: int, other: int, confidence: float = 0.95) -
     return _share(games.deals, pairs.reshape(size, -1), ahead.reshape(size, -1), confidence)
 
 
-def _sums(deals: np.ndarray, counted: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sum of the `counted` of `values` and their number, by deal, of the deals with any."""
+def _share(deals: np.ndarray, counted: np.ndarray, values: np.ndarray, confidence: float) -> Estimate:
+    """A share in [0, 1]; one more deal, half of it all and half of it nothing, keeps its variance above 0."""
     _, deal_of = np.unique(deals, return_inverse=True)
     size = int(deal_of.max(initial=-1)) + 1
     made = np.bincount(deal_of, (values * counted).sum(axis=1), size)
     number = np.bincount(deal_of, counted.sum(axis=1), size)
-    return made[number > 0], number[number > 0]
-
-
-def _mean(deals: np.ndarray, counted: np.ndarray, values: np.ndarray, confidence: float) -> Estimate:
-    made, number = _sums(deals, counted, values)
-    if not (observed := len(made)):
-        return Estimate(np.nan, -np.inf, np.inf, 0)
-    mean = float(made.sum() / number.sum())
-    if observed == 1:
-        return Estimate(mean, -np.inf, np.inf, 1)
-    squares = np.square(made - mean * number).sum() * observed / (observed - 1)
-    reach = float(stdtrit(observed - 1, 0.5 + confidence / 2) * np.sqrt(squares) / number.sum())
-    return Estimate(mean, mean - reach, mean + reach, observed)
-
-
-def _share(deals: np.ndarray, counted: np.ndarray, values: np.ndarray, confidence: float) -> Estimate:
-    """A share in [0, 1]; one more deal, half of it all and half of it nothing, keeps its variance above 0."""
-    made, number = _sums(deals, counted, values)
+    made, number = made[number > 0], number[number > 0]
     if not (observed := len(made)):
         return Estimate(np.nan, 0.0, 1.0, 0)
     mean = float(made.sum() / number.sum())
@@ -102,6 +74,5 @@ def _share(deals: np.ndarray, counted: np.ndarray, values: np.ndarray, confidenc
     weight = np.r_[np.ones(observed), 0.5, 0.5]
     middle = float((weight @ made) / (weight @ number))
     variance = float(weight @ np.square(made - middle * number)) / typical**2 / (observed + 1)
-    effective = observed * middle * (1 - middle) / variance
-    low, high = wilson(mean * effective, effective, confidence)
+    low, high = wilson_of_mean(mean, middle, variance, observed, confidence)
     return Estimate(mean, low, high, observed)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,14 +16,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import save
 
+from strategos.cli import main
+from strategos.evaluate.tournament.entrants import Entrant, keep
 from strategos.evaluate.tournament.games import FinishedGame
 from strategos.evaluate.tournament.jobs import cut_round
-from strategos.evaluate.tournament.plan import Plan, PlanError, begin, make_plan, read_plan
+from strategos.evaluate.tournament.plan import Plan, PlanError, begun, make_plan, read_plan
 from strategos.evaluate.tournament.play import Progress, play_tournament
 from strategos.evaluate.tournament.results import TournamentResult, rate
 from strategos.games import make_game
 from strategos.play.agents import PolicyError
+from strategos.play.network import build_network, describe_network
 from strategos.play.policy import Conduct
 from strategos.play.record import RecordError, find_records, read_records
 
@@ -35,8 +41,34 @@ def plan_of(sources: list[str], game=GENERALS, **options) -> Plan:
 
 
 def played(folder: Path, plan: Plan, **options) -> tuple[Progress, TournamentResult]:
-    progress = play_tournament(begin(plan, folder), folder, **options)
-    return progress, rate(plan, progress.games, progress.rounds)
+    with begun(plan, folder) as settled:
+        progress = play_tournament(settled, folder, **options)
+        return progress, rate(settled, progress.games, progress.rounds)
+
+
+def settle(plan: Plan, folder: Path) -> Plan:
+    """The plan as it is begun in a folder, and left alone again."""
+    with begun(plan, folder) as settled:
+        return settled
+
+
+def write_run(folder: Path) -> Path:
+    """A run with one checkpoint of an untrained agent."""
+    network = describe_network(GENERALS.spec, "memory", builds=False, channels=8, blocks=1)
+    module = build_network(network)
+    weights = save({name: each.contiguous() for name, each in module.state_dict().items()})
+    meta = {
+        "network": network,
+        "game": {"name": "generals"},
+        "run": folder.name,
+        "samples": 7,
+        "files": {"ema.safetensors": hashlib.sha256(weights).hexdigest()},
+    }
+    checkpoint = folder / "checkpoints" / "step-000000000007"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "ema.safetensors").write_bytes(weights)
+    (checkpoint / "meta.json").write_text(json.dumps(meta))
+    return folder
 
 
 def meetings(games: list[FinishedGame]) -> dict[frozenset[int], int]:
@@ -50,7 +82,7 @@ def test_a_round_robin_finds_the_order_of_the_bots(tmp_path):
     plan = plan_of(["expander", "random", "hunter"], games=24, tick_limit=300)
     progress, result = played(tmp_path, plan)
     assert result.names == ("hunter", "expander", "random")
-    assert plan.anchor == "random" and result.standings.ratings[-1].rating == 1500
+    assert result.standings.anchor == "random" and result.standings.ratings[-1].rating == 1500
     assert set(meetings(progress.games).values()) == {24} and len(progress.games) == 72
     for rating in result.standings.ratings[:2]:
         assert 1500 < rating.low < rating.rating < rating.high
@@ -207,6 +239,78 @@ def test_a_record_that_does_not_verify_is_named(tmp_path):
     assert played(tmp_path, plan)[0].played_now == 8
 
 
+def test_the_weights_of_the_beginning_play_whatever_becomes_of_the_run(tmp_path):
+    run, folder = write_run(tmp_path / "run"), tmp_path / "cup"
+    plan = plan_of([str(run), "random"], format="swiss", rounds=2, tick_limit=10)
+    settled = settle(plan, folder)
+    assert settled.names == ("run@7", "random") and settled.entrants[0].path == "players/1"
+    assert (folder / settled.entrants[0].path / "ema.safetensors").is_file()
+    shutil.rmtree(run)
+    moved = folder.rename(tmp_path / "moved")
+    progress, result = played(moved, plan)
+    assert progress.played_now == 4 and set(result.names) == {"run@7", "random"}
+    (moved / "players" / "1" / "meta.json").write_text('{"network": {}, "files": {"ema.safetensors": "00"}}')
+    with pytest.raises(PolicyError, match="have changed since the tournament began"):
+        settled.entrants[0].load(moved, 1.0)
+
+
+def test_a_stopped_tournament_needs_nobody_where_they_were(tmp_path, capsys):
+    """Not even to tell which game is played."""
+    run, cup = write_run(tmp_path / "run"), tmp_path / "cup"
+    arguments = [
+        "tournament", str(run), "random", "--size", "8", "--games", "2", "--ticks", "10", "--json",
+        "--output", str(cup),
+    ]  # fmt: skip
+    assert main(arguments) == 0
+    first = json.loads(capsys.readouterr().out)
+    shutil.rmtree(run)
+    assert main(arguments) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert (again.pop("found"), again.pop("played")) == (first.pop("played"), first.pop("found")) == (2, 0)
+    assert again == first
+
+
+def test_an_onnx_file_is_copied_too(tmp_path):
+    (tmp_path / "agent.onnx").write_bytes(b"weights")
+    (entrant,) = keep([Entrant("agent", "agent", str(tmp_path / "agent.onnx"))], tmp_path)
+    assert (tmp_path / entrant.path).read_bytes() == b"weights" and entrant.path == "players/1.onnx"
+    assert entrant.sha256 == hashlib.sha256(b"weights").hexdigest()
+
+
+def test_players_of_one_name_are_called_as_typed(tmp_path):
+    sources = []
+    for owner in ("alice", "bob"):
+        bot = tmp_path / owner / "bot"
+        bot.parent.mkdir()
+        bot.write_text(CRASHING)
+        bot.chmod(0o755)
+        sources.append(str(bot))
+    settled = settle(plan_of([*sources, "random"]), tmp_path / "cup")
+    assert settled.names == (*sources, "random")
+
+
+def test_two_processes_never_play_in_one_folder(tmp_path, capsys):
+    plan = plan_of(["random", "expander"], games=8)
+    with begun(plan, tmp_path / "cup") as settled:
+        (tmp_path / "cup" / "games").mkdir()
+        unfinished = tmp_path / "cup" / "games" / "games-1.unfinished"
+        unfinished.write_text("being written")
+        with pytest.raises(PlanError, match="another process plays the tournament there"):
+            settle(plan, tmp_path / "cup")
+        assert main(["tournament", "random", "expander", "--output", str(tmp_path / "cup")]) == 2
+        assert "another process" in capsys.readouterr().err and unfinished.exists()
+        assert play_tournament(settled, tmp_path / "cup").played_now == 8 and not unfinished.exists()
+    assert settle(plan, tmp_path / "cup").entrants == settled.entrants
+
+
+def test_a_beginning_that_was_killed_is_begun_again(tmp_path):
+    """Killed after the players were copied and before the plan was there."""
+    (tmp_path / "players" / "1").mkdir(parents=True)
+    (tmp_path / ".writing-tournament.json").write_text("{")
+    (tmp_path / "lock").touch()
+    assert played(tmp_path, plan_of(["random", "expander"]))[0].played_now == 2
+
+
 CRASHING = "#!/bin/sh\nread line\nread line\nexit 3\n"
 HANGING = "#!/bin/sh\nsleep 100\n"
 """Late with every answer; the time for the first is ten seconds, so one game is enough."""
@@ -223,8 +327,7 @@ def test_programs_that_crash_never_stop_it(tmp_path):
     assert all(game.points[game.entrants.index(1)] == 0 for game in progress.games if 1 in game.entrants), (
         "who forfeits has lost"
     )
-    again = rate(plan, play_tournament(plan, tmp_path / "out").games, progress.rounds)
-    assert again.misconduct == result.misconduct
+    assert played(tmp_path / "out", plan)[1].misconduct == result.misconduct
 
 
 def test_a_program_that_hangs_forfeits(tmp_path, monkeypatch):
@@ -244,14 +347,14 @@ def test_a_program_that_hangs_forfeits(tmp_path, monkeypatch):
 
 
 def test_what_breaks_one_job_stops_the_others_and_is_told(tmp_path):
-    plan = begin(plan_of(["random", "hunter"], games=64, tick_limit=300), tmp_path)
+    plan = plan_of(["random", "hunter"], games=64, tick_limit=300)
 
     def fail(progress: Progress) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        play_tournament(plan, tmp_path, on_progress=fail)
-    progress = play_tournament(plan, tmp_path)
+        played(tmp_path, plan, on_progress=fail)
+    progress, _ = played(tmp_path, plan)
     assert progress.played_now + progress.found == 64
 
 
@@ -271,32 +374,46 @@ def test_what_breaks_one_job_stops_the_others_and_is_told(tmp_path):
         (["random", "hunter"], {"tick_limit": 0}, "no last tick"),
     ],
 )
-def test_tournaments_that_cannot_be_are_refused(sources, options, message):
-    with pytest.raises((PlanError, PolicyError), match=message):
-        plan_of(sources, **options)
+def test_tournaments_that_cannot_be_are_refused(sources, options, message, tmp_path):
+    with pytest.raises((PlanError, PolicyError), match=message), begun(plan_of(sources, **options), tmp_path):
+        pass
+    assert not list(tmp_path.iterdir()), "something was left in the folder"
     with pytest.raises(PlanError, match="a table has 4 seats and there are 2 players"):
         plan_of(["random", "heuristic"], BLOB, games=4)
 
 
 def test_another_plan_in_the_folder_is_refused(tmp_path):
     plan = plan_of(["random", "hunter"])
-    begin(plan, tmp_path)
-    assert read_plan(tmp_path) == begin(plan, tmp_path)
+    settle(plan, tmp_path)
+    assert read_plan(tmp_path) == settle(plan, tmp_path)
     for other, difference in (
         (plan_of(["random", "expander"]), "there entrants is random hunter, here random expander"),
         (replace(plan, seed=4), "there seed is 0, here 4"),
         (replace(plan, options=plan.options | {"height": 9}), "there height is 8, here 9"),
     ):
         with pytest.raises(PlanError, match=difference):
-            begin(other, tmp_path)
+            settle(other, tmp_path)
     full = tmp_path / "full"
     full.mkdir()
     (full / "notes.txt").write_text("mine")
     with pytest.raises(PlanError, match="is not empty and holds no tournament"):
-        begin(plan, full)
+        settle(plan, full)
+    assert [path.name for path in full.iterdir()] == ["notes.txt"]
     (tmp_path / "tournament.json").write_text("{}")
     with pytest.raises(PlanError, match=r"tournament\.json is damaged"):
-        begin(plan, tmp_path)
+        settle(plan, tmp_path)
+
+
+def test_somebody_who_played_is_the_anchor(tmp_path):
+    """A swiss round of three seats lets the last of four rest, here the weakest bot."""
+    game = make_game("generals", height=8, width=8, players=3)
+    plan = plan_of(["expander", "hunter", "mcts-1", "random"], game, format="swiss", rounds=1, games=3)
+    _, result = played(tmp_path, plan)
+    assert result.standings.anchor == "expander" and len(result.standings.rated) == 3
+    assert result.standings.rated[result.names.index("expander")].rating == 1500
+    assert result.names[-1] == "random" and result.standings.ratings[-1].summary == "random has no rating"
+    plain = json.loads(json.dumps(result.as_json(), allow_nan=False))
+    assert plain["first_places"][-1] == {"mean": None, "low": 0.0, "high": 1.0, "deals": 0}
 
 
 def test_players_whom_nothing_links_have_no_rating(tmp_path):

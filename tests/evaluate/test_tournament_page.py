@@ -15,9 +15,11 @@ import duckdb
 import numpy as np
 import pytest
 
+from strategos.cli import main
 from strategos.evaluate.report import replay_of_record
+from strategos.evaluate.tournament import page
 from strategos.evaluate.tournament.files import write_results
-from strategos.evaluate.tournament.plan import Plan, begin, make_plan
+from strategos.evaluate.tournament.plan import Plan, begun, make_plan
 from strategos.evaluate.tournament.play import Progress, play_tournament
 from strategos.evaluate.tournament.results import TournamentResult, rate
 from strategos.games import make_game
@@ -28,10 +30,11 @@ DOCS = Path(__file__).parents[2] / "docs" / "tournaments.md"
 
 
 def played(folder: Path, plan: Plan) -> tuple[Plan, Progress, TournamentResult]:
-    progress = play_tournament(begin(plan, folder), folder)
-    result = rate(plan, progress.games, progress.rounds)
-    write_results(plan, folder, progress, result)
-    return plan, progress, result
+    with begun(plan, folder) as settled:
+        progress = play_tournament(settled, folder)
+        result = rate(settled, progress.games, progress.rounds)
+        write_results(settled, folder, progress, result)
+        return settled, progress, result
 
 
 @pytest.fixture(scope="module")
@@ -90,23 +93,58 @@ class Page(HTMLParser):
             self.scripts[self.id] = data
 
 
-def opened(page: Page, place: int) -> dict:
-    return json.loads(zlib.decompress(base64.b64decode(page.scripts[f"game-{place}"])))
+def opened(whole: Page, place: int) -> dict:
+    return json.loads(zlib.decompress(base64.b64decode(whole.scripts[f"game-{place}"])))
 
 
 def test_every_game_of_the_page_opens_and_is_the_recorded_one(cup):
     folder, _, progress, _ = cup
     text = (folder / "report.html").read_text("utf-8")
-    page = Page(text)
-    listed = json.loads(page.scripts["list"])["games"]
+    whole = Page(text)
+    listed = json.loads(whole.scripts["list"])["games"]
     records = records_of(folder, progress)
     assert len(listed) == len(records) == 30
     for place, record in enumerate(records):
-        shown = opened(page, place)
+        shown = opened(whole, place)
         assert shown == json.loads(json.dumps(replay_of_record(record)))
         assert listed[place][4] == record.ticks
     outside = re.sub(r"<script[^>]*>.*?</script>", "", text, flags=re.DOTALL)
     assert not re.search(r'<(?:link|iframe)|src="|url\(|https?://|@import', outside)
+
+
+def test_a_page_that_is_full_has_games_of_all_rounds(cup, monkeypatch):
+    folder, plan, progress, result = cup
+    whole = Page((folder / "report.html").read_text("utf-8"))
+    sizes = {
+        int(name.removeprefix("game-")): len(text)
+        for name, text in whole.scripts.items()
+        if name.startswith("game-")
+    }
+    with monkeypatch.context() as fewer:
+        fewer.setattr(page, "_MOST_GAMES", 7)
+        part = Page(page.tournament_page(plan, folder, progress, result))
+        assert [place for place in range(30) if f"game-{place}" in part.scripts] == [0, 4, 9, 14, 19, 24, 29]
+    monkeypatch.setattr(page, "_MOST_BYTES", sum(sizes.values()) // 3)
+    part = Page(page.tournament_page(plan, folder, progress, result))
+    kept = [place for place in range(30) if f"game-{place}" in part.scripts]
+    assert 5 <= len(kept) <= 12 and sum(sizes[place] for place in kept) <= page._MOST_BYTES
+    assert kept[0] == 0 and kept[-1] == 29 and max(np.diff(kept)) <= min(np.diff(kept)) + 1
+    assert {progress.games[place].round for place in kept} == {0, 1, 2}
+
+
+def test_the_page_of_a_player_without_games(tmp_path, capsys):
+    """A swiss round of three seats lets the last of four rest, who would be the anchor."""
+    arguments = [
+        "tournament", "expander", "hunter", "mcts-1", "random", "--players", "3", "--format", "swiss",
+        "--rounds", "1", "--games", "3", "--size", "8", "--ticks", "10", "--output", str(tmp_path / "cup"),
+    ]  # fmt: skip
+    assert main(arguments) == 0
+    told = capsys.readouterr().out
+    assert "expander at 1500" in told and "nan" not in told
+    text = (tmp_path / "cup" / "report.html").read_text("utf-8")
+    shown = text.split("<main>")[1].split("<script")[0]
+    assert "nothing links it to expander yet" in shown and "nan" not in shown
+    json.loads((tmp_path / "cup" / "results.json").read_text(), parse_constant=pytest.fail)
 
 
 def test_the_page_shows_the_standings(cup):
@@ -118,7 +156,7 @@ def test_the_page_shows_the_standings(cup):
 
 
 def test_the_tables_hold_every_game_and_player(cup):
-    folder, plan, progress, result = cup
+    folder, _, progress, result = cup
     with open(folder / "games.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     for row, record in zip(rows, records_of(folder, progress), strict=True):
@@ -131,14 +169,14 @@ def test_the_tables_hold_every_game_and_player(cup):
         games = sum(int(row["games"]) for row in csv.DictReader(file))
     assert games == 2 * len(progress.games)
     results = json.loads((folder / "results.json").read_text())
-    assert results == json.loads(json.dumps(result.as_json())) and results["anchor"] == plan.anchor
+    assert results == json.loads(json.dumps(result.as_json())) and results["anchor"] == "random"
 
 
 def test_a_round_of_blob_is_there_to_read(deals):
     folder, _, progress, _ = deals
-    page = Page((folder / "report.html").read_text("utf-8"))
+    whole = Page((folder / "report.html").read_text("utf-8"))
     for place, record in enumerate(records_of(folder, progress)):
-        shown = opened(page, place)
+        shown = opened(whole, place)
         assert shown["players"] == list(record.players) and len(shown["actions"]) == record.ticks == 24
         bids = {name: text for trick, name, text in shown["actions"] if trick == 0}
         assert set(bids) == set(record.players) and all(text.startswith("bids ") for text in bids.values())

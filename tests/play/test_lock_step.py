@@ -9,7 +9,7 @@ from strategos.games import make_game
 from strategos.games.spec import LEAVE
 from strategos.play.agents import load_policy
 from strategos.play.lock_step import replay_together, verify_together
-from strategos.play.match import play_games, play_match
+from strategos.play.match import hash_state, play_games, play_match
 from strategos.play.record import RecordError, match_records, replay
 
 KINDS = {
@@ -54,9 +54,29 @@ def test_every_change_to_a_record_is_found(played):
         dataclasses.replace(last, returns=tuple(1 + each for each in last.returns)),
         dataclasses.replace(last, truncated=not last.truncated),
         dataclasses.replace(last, options={**last.options, "players": 99}),
+        dataclasses.replace(last, players=(*last.players, "nobody")),
+        dataclasses.replace(last, returns=last.returns[:-1]),
     ):
         with pytest.raises(RecordError, match=f"^game {len(records) - 1}: "):
             verify_together([*records[:-1], wrong])
+
+
+def test_actions_of_another_number_of_seats_are_found():
+    """Of one column NumPy would make as many as there are seats, here the ones that were played."""
+    game, _ = KINDS["generals"]
+    expander = load_policy("expander")
+    match = play_match(game, [expander, expander], num_games=2, seed=5, tick_limit=3, record=True)
+    first, last = match_records(game, match)
+    passes = np.full((3, 2), game.spec.num_actions - 1, np.int32)
+    states = np.zeros(1, game.state_dtype)
+    illegal = np.zeros((1, 2), np.uint8)
+    game.reset(states, np.array([last.seed], np.int64))
+    for actions in passes:
+        game.step(states, actions[None], illegal)
+    idle = dataclasses.replace(last, actions=passes, final_hash=hash_state(states))
+    verify_together([first, idle])
+    with pytest.raises(RecordError, match=r"^game 1: actions have shape \(3, 1\); expected \[ticks, 2\]"):
+        verify_together([first, dataclasses.replace(idle, actions=passes[:, :1])])
 
 
 def test_games_of_any_seating_are_those_of_a_match():

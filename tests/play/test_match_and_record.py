@@ -111,6 +111,7 @@ def test_four_players_sit_on_every_seat():
 def test_what_the_game_refuses_is_counted_for_who_played_it():
     match = play_match(GAME, [RandomBot(), Refused()], num_games=4, seed=1, tick_limit=10)
     assert match.illegal.tolist() == [0, 40]
+    assert match.misconduct == ("refused: 0 faults, 40 illegal moves, 0 of 4 games forfeited",)
 
 
 def test_kuhn_asks_only_the_player_to_move():
@@ -160,17 +161,30 @@ def test_index_finds_games_and_can_be_made_anew(tmp_path, played):
     second = records.write_records(tmp_path, [dataclasses.replace(played[5], players=("anna", "random"))])
     for _ in range(2):
         assert len(records.find_records(tmp_path, player="hunter")) == 5
-        (entry,) = records.find_records(tmp_path, player="anna", game="generals", ruleset="generalsio")
+        (entry,) = records.find_records(tmp_path, player="anna")
         assert (entry.file, entry.row, entry.seed) == (second.name, 0, played[5].seed)
         assert entry.returns == played[5].returns and entry.truncated is played[5].truncated
         assert records.read_records(tmp_path / entry.file)[entry.row].final_hash == entry.final_hash
-        assert records.find_records(tmp_path, ruleset="duel") == []
+        assert records.find_records(tmp_path, player="nobody") == []
         (tmp_path / records.INDEX_NAME).unlink()
-    assert records.rebuild_index(tmp_path) == 6
+    assert len(records.find_records(tmp_path)) == 6
+    second.unlink()
+    assert len(records.find_records(tmp_path)) == 5, "a file that is gone is not listed"
     (tmp_path / records.INDEX_NAME).write_bytes(b"no database" * 100)
     with pytest.raises(RecordError, match="delete it"):
         records.find_records(tmp_path)
-    assert records.rebuild_index(tmp_path) == 6
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RecordError, match="empty holds no files of recorded games"):
+        records.find_records(tmp_path / "empty")
+    assert not (tmp_path / "empty" / records.INDEX_NAME).exists()
+
+
+def test_a_number_that_is_taken_is_refused_and_leaves_nothing(tmp_path, played):
+    path = records.write_records(tmp_path, played[:1], number=7)
+    whole = path.read_bytes()
+    with pytest.raises(FileExistsError):
+        records.write_records(tmp_path, played[1:2], number=7)
+    assert path.read_bytes() == whole and not list(tmp_path.glob("*.unfinished"))
 
 
 def test_the_first_thing_that_is_wrong_is_named(played):
@@ -219,6 +233,13 @@ def test_damaged_files_get_one_clear_error(tmp_path, played):
     pq.write_table(table.set_column(table.schema.get_field_index("ticks"), "ticks", ticks), path)
     with pytest.raises(RecordError, match=r"game 0: .* expected 1 ticks of 2 players"):
         records.read_records(path)
+    for name in ("players", "actions", "returns"):
+        rows = table[name].to_pylist()
+        rows[1][0] = None
+        column = table.schema.get_field_index(name)
+        pq.write_table(table.set_column(column, name, pa.array(rows, table.schema.field(name).type)), path)
+        with pytest.raises(RecordError, match=f"game 1: '{name}' is empty, or something in it"):
+            records.read_records(path)
 
 
 def test_bytes_changed_inside_a_file_never_pass_for_the_same_games(tmp_path, played):

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from itertools import combinations
+
 import numpy as np
 import pytest
 
-from strategos.ratings import bootstrap, bradley_terry
-from strategos.ratings.boards import BoardResult, pool_boards, smoothed
+from strategos.ratings import bradley_terry
+from strategos.ratings.boards import BoardResult
+from strategos.ratings.bootstrap import fit_tables
 from strategos.ratings.elo import expected_score
 from strategos.ratings.payoff import Result, wilson
+from strategos.ratings.tables import Games
 
 STRENGTHS = {"anna": 1500.0, "bert": 1620.0, "carl": 1400.0, "dora": 1750.0}
+NAMES = list(STRENGTHS)
 KINDS = ["independent", "draws", "alike", "one game", "seat decides"]
 
 
@@ -32,15 +38,23 @@ def half_points(rng: np.random.Generator, kind: str, score: float, boards: int) 
     return 2 * won.sum(axis=0)
 
 
-def simulate(rng: np.random.Generator, kind: str, boards: int) -> list[BoardResult]:
-    results = []
-    names = sorted(STRENGTHS)
-    for index, first in enumerate(names):
-        for second in names[index + 1 :]:
-            score = expected_score(STRENGTHS[first], STRENGTHS[second])
-            counts = np.bincount(half_points(rng, kind, score, boards), minlength=5)
-            results.append(BoardResult(first, second, tuple(counts.tolist())))
-    return results
+def simulate(rng: np.random.Generator, kind: str, boards: int) -> dict[tuple[int, int], np.ndarray]:
+    """Half points of the first of every pair of `NAMES` on each of their boards."""
+    return {
+        (one, other): half_points(
+            rng, kind, expected_score(STRENGTHS[NAMES[one]], STRENGTHS[NAMES[other]]), boards
+        )
+        for one, other in combinations(range(len(NAMES)), 2)
+    }
+
+
+def games_of(halves: dict[tuple[int, int], np.ndarray]) -> Games:
+    """Two games of each board, on which the first of the pair made so many half points."""
+    pairs = np.concatenate([np.tile(pair, (len(made), 1)) for pair, made in halves.items()])
+    made = np.concatenate(list(halves.values()))
+    first = np.column_stack([np.minimum(made, 2), made - np.minimum(made, 2)]).ravel() / 2
+    deals = np.repeat(np.arange(len(made)), 2)
+    return Games(deals, pairs[deals], np.column_stack([first, 1 - first]))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -56,9 +70,9 @@ def test_intervals_cover_95_percent(kind):
     rng = np.random.default_rng(KINDS.index(kind))
     inside, first = [], []
     for _ in range(600):
-        found = bootstrap.fit(simulate(rng, kind, 40), anchor="anna", draws=250)
-        inside += [row.low <= STRENGTHS[row.name] <= row.high for row in found.ratings if row.name != "anna"]
-        first.append(found.ratings[0].name == "dora")
+        found = fit_tables(games_of(simulate(rng, kind, 40)), NAMES, anchor="anna", draws=250)
+        inside += [row.low <= STRENGTHS[row.name] <= row.high for row in found if row.name != "anna"]
+        first.append(found[0].name == "dora")
     assert 0.93 <= np.mean(inside) <= 0.97
     assert np.mean(first) > 0.95
 
@@ -79,8 +93,11 @@ def test_independent_games_would_be_too_sure_of_boards_that_are_one_game():
     """Both games of every board end alike: half the observations, intervals wider by the root of two."""
     rng = np.random.default_rng(2)
     boards = simulate(rng, "one game", 200)
-    games = [Result(r.first, r.second, 2 * r.counts[4], 0, 2 * r.counts[0]) for r in boards]
-    wide = {row.name: row for row in bootstrap.fit(boards, anchor="anna", draws=4000).ratings}
+    games = [
+        Result(NAMES[one], NAMES[other], 2 * int((made == 4).sum()), 0, 2 * int((made == 0).sum()))
+        for (one, other), made in boards.items()
+    ]
+    wide = {row.name: row for row in fit_tables(games_of(boards), NAMES, anchor="anna", draws=4000)}
     narrow = {row.name: row for row in bradley_terry.fit(games, anchor="anna")}
     for name in ("bert", "carl", "dora"):
         assert wide[name].rating == pytest.approx(narrow[name].rating)
@@ -89,27 +106,42 @@ def test_independent_games_would_be_too_sure_of_boards_that_are_one_game():
 
 
 def test_recovers_known_strengths_and_says_how_sure():
-    found = bootstrap.fit(simulate(np.random.default_rng(1), "draws", 10_000), anchor="anna", draws=200)
-    assert [row.name for row in found.ratings] == ["dora", "bert", "anna", "carl"]
-    for row in found.ratings:
+    found = fit_tables(
+        games_of(simulate(np.random.default_rng(1), "draws", 10_000)), NAMES, anchor="anna", draws=200
+    )
+    assert [row.name for row in found] == ["dora", "bert", "anna", "carl"]
+    for row in found:
         assert row.rating == pytest.approx(STRENGTHS[row.name], abs=8) and row.games == 60_000
-    assert (found.above == np.triu(np.ones((4, 4)), 1)).all()
-    equal = bootstrap.fit([BoardResult("a", "b", (10, 0, 20, 0, 10))], anchor="a", draws=4000)
-    assert equal.above[0, 1] + equal.above[1, 0] == pytest.approx(1, abs=0.15)
-    assert 0.4 < equal.above[0, 1] < 0.6
+        assert (row.low < STRENGTHS[row.name] < row.high) or row.name == "anna"
 
 
 def test_the_order_and_the_side_of_results_do_not_matter():
-    results = simulate(np.random.default_rng(3), "alike", 30)
-    turned = [BoardResult(r.second, r.first, r.counts[::-1]) for r in results[::-1]]
-    assert bootstrap.fit(turned, anchor="carl").ratings == bootstrap.fit(results, anchor="carl").ratings
-    halves = [BoardResult(r.first, r.second, tuple(c // 2 for c in r.counts)) for r in results]
-    rest = [BoardResult(r.first, r.second, tuple(c - c // 2 for c in r.counts)) for r in results]
-    assert pool_boards([*halves, *rest]) == pool_boards(results)
+    games = games_of(simulate(np.random.default_rng(3), "alike", 30))
+    order = np.random.default_rng(4).permutation(len(games.deals))
+    turned = Games(games.deals[order], games.players[order, ::-1], games.points[order, ::-1])
+    assert fit_tables(turned, NAMES, anchor="carl") == fit_tables(games, NAMES, anchor="carl")
+
+
+def test_many_players_are_rated_in_little_memory():
+    """60 of them: a column a pair for every game would be half a gigabyte."""
+    size, games = 60, 20
+    pairs = np.repeat(list(combinations(range(size), 2)), games, axis=0)
+    first = np.random.default_rng(5).integers(0, 2, len(pairs))
+    played = Games(np.arange(len(pairs)) // 2, pairs, np.column_stack([first, 1 - first]).astype(float))
+    tracemalloc.start()
+    try:
+        found = fit_tables(
+            played, [f"player {number}" for number in range(size)], anchor="player 0", draws=100
+        )
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(found) == size and all(each.games == games * (size - 1) for each in found)
+    assert peak < 300e6
 
 
 def test_a_perfect_score_has_an_interval():
-    (row, _) = bootstrap.fit([BoardResult("a", "b", (0, 0, 0, 0, 50))], anchor="b").ratings
+    (row, _) = fit_tables(games_of({(0, 1): np.full(50, 4)}), "ab", anchor="b")
     assert 1500 + 300 < row.low < row.rating - 50 and row.rating < 1500 + 1200
     low, high = BoardResult("a", "b", (0, 0, 0, 0, 50)).interval()
     assert 0.9 < low < 0.95 and high == pytest.approx(1.0)
@@ -119,7 +151,6 @@ def test_a_perfect_score_has_an_interval():
 def test_boards_won_or_lost_as_a_whole_are_a_share_of_boards():
     low, high = BoardResult("a", "b", (20, 0, 0, 0, 60)).interval()
     assert (low, high) == pytest.approx(wilson(60, 80), abs=0.005)
-    assert smoothed(np.array([[0, 0, 3], [1, 0, 0]])).tolist() == [[0.125, 0, 0.875], [0.75, 0, 0.25]]
 
 
 def test_what_is_no_result_is_refused():
@@ -127,9 +158,12 @@ def test_what_is_no_result_is_refused():
         BoardResult("a", "a", (1, 0, 0))
     with pytest.raises(ValueError, match="five for two games"):
         BoardResult("a", "b", (1, 2))
-    with pytest.raises(ValueError, match="different numbers of games"):
-        pool_boards([BoardResult("a", "b", (1, 0, 0)), BoardResult("b", "a", (1, 0, 0, 0, 0))])
+    games = games_of({(0, 1): np.array([0, 4])})
     with pytest.raises(ValueError, match="100 draws"):
-        bootstrap.fit([BoardResult("a", "b", (1, 0, 0))], anchor="a", draws=10)
+        fit_tables(games, "ab", anchor="a", draws=10)
     with pytest.raises(ValueError, match="anchor 'x' has no games"):
-        bootstrap.fit([BoardResult("a", "b", (1, 0, 0))], anchor="x")
+        fit_tables(games, "ab", anchor="x")
+    with pytest.raises(ValueError, match="prior_draws is 0"):
+        fit_tables(games, "ab", anchor="a", prior_draws=0)
+    with pytest.raises(ValueError, match="twice at one table"):
+        fit_tables(Games(np.zeros(1, int), np.zeros((1, 2), int), np.ones((1, 2))), "ab", anchor="a")

@@ -11,14 +11,8 @@ from scipy.optimize import minimize
 from scipy.stats import binom, ttest_1samp
 
 from strategos.ratings.elo import difference_of, expected_score
-from strategos.ratings.empirical_likelihood import PAIR_SCORES, pairs_llr
-from strategos.ratings.sprt import (
-    ACCEPT,
-    CONTINUE,
-    REJECT,
-    SequentialTest,
-    pair_counts,
-)
+from strategos.ratings.empirical_likelihood import PAIR_SCORES, deals_llr, deals_step, pairs_llr, pairs_step
+from strategos.ratings.sprt import ACCEPT, CONTINUE, REJECT, SequentialTest
 
 TESTS = 10_000
 KINDS = {
@@ -56,7 +50,7 @@ def run_pairs(test: SequentialTest, elo: float, seed: int, kind: str = "few draw
 
     def advance(running: np.ndarray, number: int) -> np.ndarray:
         counts[running] += rng.multinomial(number, shares, len(running))
-        return test.decide_pairs(counts[running])
+        return decide_pairs(test, counts[running])
 
     return simulate(advance, test, tests)
 
@@ -70,9 +64,21 @@ def run_deals(test: SequentialTest, mean: float, seed: int, kind: str, tests: in
 
     def advance(running: np.ndarray, number: int) -> np.ndarray:
         counts[running] += rng.multinomial(number, chances, len(running))
-        return test.decide_deals(values, counts[running])
+        return decide_deals(test, values, counts[running])
 
     return simulate(advance, test, tests)
+
+
+def decide_pairs(test: SequentialTest, counts: np.ndarray) -> np.ndarray:
+    """Many tests at once: int [T], 1 better, -1 not, 0 go on, for `counts` [T, 5] of equal sums."""
+    llr, step = (each(counts, test.null, test.better) for each in (pairs_llr, pairs_step))
+    return test.decisions(llr, int(counts[0].sum()), step)[0]
+
+
+def decide_deals(test: SequentialTest, values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The same for deals that brought `values` [K] points `counts` [T, K] times."""
+    llr, step = (each(values, counts, test.null, test.better) for each in (deals_llr, deals_step))
+    return test.decisions(llr, int(counts[0].sum()), step)[0]
 
 
 def simulate(advance, test: SequentialTest, tests: int) -> tuple[float, float]:
@@ -140,7 +146,7 @@ def test_deals_are_judged_one_by_one_as_many_at_once():
     for _ in range(20):
         counts = rng.integers(0, 30, 4)
         verdict = DEALS.of_deals(np.repeat(values, counts))
-        decision = DEALS.decide_deals(values, counts[None])[0]
+        decision = decide_deals(DEALS, values, counts[None])[0]
         assert verdict.status == (CONTINUE, ACCEPT, REJECT)[decision]
         assert verdict.count == counts.sum()
 
@@ -215,10 +221,7 @@ def test_the_likelihood_ratio_equals_a_search_over_distributions():
     assert pairs_llr(counts[None], -10, 40)[0] == pytest.approx(best(40) - best(-10), abs=1e-4)
 
 
-def test_pairs_are_counted_from_two_games():
-    assert pair_counts([1, 0.5, 0, 0, 1], [1, 0.5, 0, 0.5, 0.5]).tolist() == [1, 1, 1, 1, 1]
-    with pytest.raises(ValueError, match="pair"):
-        pair_counts([2.0], [1.0])
+def test_what_is_no_count_of_pairs_is_refused():
     with pytest.raises(ValueError, match="five counts"):
         PAIRS.of_pairs(np.array([1, 2, 3]))
     with pytest.raises(ValueError, match="five counts"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from strategos.ratings.payoff import wilson
-from strategos.ratings.tables import Games, finish_ahead, first_places, mean_points
+from strategos.ratings.tables import Games, finish_ahead, first_places
 
 SEATS = 4
 STRENGTH = np.array([0.0, 0.3, 0.6, 0.9])
@@ -23,10 +23,9 @@ def simulate(rng: np.random.Generator, deals: int, luck: float = 1.0, whole: boo
     return Games(np.repeat(np.arange(deals), SEATS), players.reshape(-1, SEATS), points.reshape(-1, SEATS))
 
 
-def test_shares_and_points_add_up():
+def test_shares_add_up():
     games = simulate(np.random.default_rng(0), 50)
     assert sum(each.mean for each in first_places(games, SEATS)) == pytest.approx(1)
-    assert sum(each.mean for each in mean_points(games, SEATS)) == pytest.approx(0)
     for one in range(SEATS):
         for other in range(one):
             there, back = finish_ahead(games, one, other), finish_ahead(games, other, one)
@@ -44,9 +43,6 @@ def test_counted_by_hand():
     assert [each.mean for each in firsts[:4]] == pytest.approx([4 / 9, 5 / 18, 1 / 4, 1 / 3])
     assert [each.deals for each in firsts] == [2, 2, 1, 1, 0]
     assert np.isnan(firsts[4].mean) and (firsts[4].low, firsts[4].high) == (0, 1)
-    points = mean_points(games, 5)
-    assert points[0].mean == pytest.approx((1 + 2 / 3 + 0) / 3)
-    assert points[2].low == -np.inf  # one deal has no spread
     assert finish_ahead(games, 0, 1).mean == pytest.approx((0.5 + 1 + 0.5) / 3)
     assert finish_ahead(games, 3, 2).deals == 0
 
@@ -69,22 +65,17 @@ def test_a_challenger_among_equals_takes_its_share():
 def test_intervals_cover_95_percent(luck, whole):
     long = simulate(np.random.default_rng(2), 60_000, luck, whole)
     truth = [each.mean for each in first_places(long, SEATS)]
-    relative = STRENGTH - STRENGTH.mean()
     ahead = finish_ahead(long, 3, 0).mean
     rng = np.random.default_rng(3)
-    firsts, points, heads = [], [], []
+    firsts, heads = [], []
     for _ in range(600):
         games = simulate(rng, 40, luck, whole)
         firsts += [
             each.low <= t <= each.high for each, t in zip(first_places(games, SEATS), truth, strict=True)
         ]
-        points += [
-            each.low <= t <= each.high for each, t in zip(mean_points(games, SEATS), relative, strict=True)
-        ]
         head = finish_ahead(games, 3, 0)
         heads.append(head.low <= ahead <= head.high)
     assert 0.93 <= np.mean(firsts) <= 0.975
-    assert 0.93 <= np.mean(points) <= 0.97
     assert 0.925 <= np.mean(heads) <= 0.98
 
 

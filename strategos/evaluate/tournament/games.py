@@ -7,7 +7,6 @@ conduct of players, lies beside it in a file of the same number, written first.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from strategos import __version__
+from strategos.durable import write_atomically
 from strategos.evaluate.tournament.jobs import Job
 from strategos.evaluate.tournament.plan import GAMES_FOLDER, Plan
 from strategos.play.lock_step import verify_together
@@ -52,9 +52,7 @@ def write_job(plan: Plan, folder: Path, job: Job, played: Sequence[PlayedGame]) 
     path = _conduct_path(games, job.number)
     path.unlink(missing_ok=True)
     if any(conduct != Conduct() for game in played for conduct in game.conduct):
-        unfinished = path.with_suffix(".unfinished")
-        unfinished.write_text(json.dumps(behaved), encoding="utf-8")
-        os.replace(unfinished, path)
+        write_atomically(path, json.dumps(behaved).encode())
     players = [tuple(plan.names[entrant] for entrant in seats) for seats in job.seating.tolist()]
     write_records(
         games, [_record(plan, *each) for each in zip(players, played, strict=True)], number=job.number

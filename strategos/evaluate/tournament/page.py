@@ -1,7 +1,7 @@
-"""A tournament as one HTML page: standings, payoffs, history, and every game to open. Nothing is loaded.
+"""A tournament as one HTML page: standings, payoffs, history, and the games to open. Nothing is loaded.
 
 Games are embedded as deflated JSON in base64 and inflated by the browser when one is opened, so that the page
-opens fast and a thousand games take a few megabytes.
+opens fast and a thousand games take a few megabytes. Of more than fit into a page, some evenly spread ones.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from strategos.evaluate.tournament.games import FinishedGame
 from strategos.evaluate.tournament.plan import GAMES_FOLDER, Plan
 from strategos.evaluate.tournament.play import Progress
 from strategos.evaluate.tournament.results import TournamentResult
-from strategos.evaluate.tournament.shown_games import show_games
+from strategos.evaluate.tournament.shown_games import SHOWN
 from strategos.play.record import read_records, records_path
 
 _MOST_GAMES, _MOST_BYTES = 4000, 14_000_000
@@ -32,34 +32,24 @@ _WIDE, _LEFT, _RIGHT, _EDGE, _LABEL = 1040, 48, 170, 18, 15
 
 def tournament_page(plan: Plan, folder: Path, progress: Progress, result: TournamentResult) -> str:
     """The page of a tournament that is over, its games read from the records in `folder`."""
-    embedded = dict(_embedded(plan, folder, _chosen(progress.games)))
+    places = _spread(range(len(progress.games)), _MOST_GAMES)
+    packed = dict(_packed(plan, folder, [(place, progress.games[place]) for place in places]))
     return (
         templates()
         .get_template("tournament.html")
         .render(
             plan=plan,
-            title=_title(plan),
+            title=f"{plan.format.capitalize()} of {len(plan.entrants)}: {SHOWN[plan.game].title(plan.built)}",
+            shown=SHOWN[plan.game],
             facts=_facts(plan, progress),
             result=result,
             heat=heat,
             history=_history(result),
             games=_list(plan, progress.games),
-            embedded=embedded,
+            embedded=_fitting(packed, _MOST_BYTES),
             machine=describe(),
         )
     )
-
-
-def _title(plan: Plan) -> str:
-    if plan.game == "blob":
-        what = f"Blob, {plan.options['players']} players, {plan.options['cards']} cards"
-    else:
-        what = f"Generals {plan.options['height']}x{plan.options['width']}"
-        if plan.seats < len(plan.sides):
-            what += f", {plan.seats} teams of {len(plan.sides) // plan.seats}"
-        elif plan.seats > 2:
-            what += f", {plan.seats} players"
-    return f"{plan.format.capitalize()} of {len(plan.entrants)}: {what}"
 
 
 def _facts(plan: Plan, progress: Progress) -> list[tuple[str, str]]:
@@ -89,30 +79,33 @@ def _list(plan: Plan, games: Sequence[FinishedGame]) -> list[list]:
     ]
 
 
-def _chosen(games: Sequence[FinishedGame]) -> list[tuple[int, FinishedGame]]:
-    """Which games to embed, with their places: all, or as many as a page can hold, evenly spread."""
-    places = np.unique(np.linspace(0, len(games) - 1, min(len(games), _MOST_GAMES)).astype(int))
-    return [(place, games[place]) for place in places.tolist()]
+def _spread(places: Sequence[int], most: int) -> list[int]:
+    """All of `places`, or `most` of them, evenly spread."""
+    chosen = np.linspace(0, len(places) - 1, min(len(places), most)).astype(int)
+    return [places[each] for each in chosen.tolist()]
 
 
-def _embedded(
+def _packed(
     plan: Plan, folder: Path, chosen: Sequence[tuple[int, FinishedGame]]
 ) -> Iterator[tuple[int, str]]:
-    """Place and base64 of the deflated JSON of each game, until the page is full."""
+    """Place and base64 of the deflated JSON of each game."""
     files: dict[int, list[tuple[int, int]]] = {}
     for place, game in chosen:
         files.setdefault(game.file, []).append((place, game.row))
-    left = _MOST_BYTES
     for file, rows in sorted(files.items()):
         records = read_records(records_path(folder / GAMES_FOLDER, file))
-        shown = show_games(plan.built, [records[row] for _, row in rows])
+        shown = SHOWN[plan.game].show(plan.built, [records[row] for _, row in rows])
         for (place, _), data in zip(rows, shown, strict=True):
             text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-            packed = base64.b64encode(zlib.compress(text.encode())).decode("ascii")
-            left -= len(packed)
-            if left < 0:
-                return
-            yield place, packed
+            yield place, base64.b64encode(zlib.compress(text.encode())).decode("ascii")
+
+
+def _fitting(packed: Mapping[int, str], most_bytes: int) -> dict[int, str]:
+    """All of the `packed` games, or as many of them, evenly spread, as have so many bytes."""
+    kept = sorted(packed)
+    while (size := sum(len(packed[place]) for place in kept)) > most_bytes:
+        kept = _spread(sorted(packed), min(len(kept) - 1, len(kept) * most_bytes // size))
+    return {place: packed[place] for place in kept}
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,14 @@
 """What a tournament is: who plays, what, in which format. Written down before the first game, never changed.
 
 The same command finds its own plan in the folder and goes on; another plan is refused. What a name stands
-for is settled once, at the beginning: the checkpoint of a run and the hash of its weights.
+for is settled once, at the beginning: the weights of a run are copied then (see `entrants`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,54 +17,24 @@ from typing import Any
 import numpy as np
 
 from strategos import __version__
+from strategos.durable import TEMPORARY, write_atomically
 from strategos.engine.pool import available_cores
+from strategos.evaluate.tournament.entrants import PLAYERS_FOLDER, Entrant, enter, keep
 from strategos.games import make_game
 from strategos.games.spec import Game
-from strategos.play.agents import (
-    ONNX_SUFFIX,
-    WEIGHTS_FILE,
-    PolicyError,
-    find_checkpoint,
-    game_of,
-    is_bot,
-    load_policy,
-    read_meta,
-)
-from strategos.play.policy import Policy, SessionPolicy
-from strategos.play.try_out import try_out
+from strategos.play.policy import measured_temperature
 from strategos.ratings.rounds import Round
 from strategos.ratings.schedules import FORMATS
+from strategos.train.checkpoint import RunError, run_lock
 
 PLAN_FILE, GAMES_FOLDER = "tournament.json", "games"
 ENDLESS = ("swiss", "ladder")
 """Formats that have as many rounds as one likes."""
-_TEMPERATURES = {"blob": 0.0}
-_ANCHORS = ("random", "expander", "hunter", "heuristic")
+_LOCK = "lock"
 
 
 class PlanError(ValueError):
     """A tournament that cannot be, or another one than that in its folder; the text says what to change."""
-
-
-@dataclass(frozen=True)
-class Entrant:
-    """One player, as typed and as found."""
-
-    source: str
-    name: str
-    path: str = ""
-    """Of a network: the folder of its checkpoint or its ONNX file."""
-    sha256: str = ""
-    """Of its weights."""
-    program: bool = False
-
-    def load(self, temperature: float) -> Policy:
-        """The player itself; `PolicyError` where its weights are no longer those it entered with."""
-        if self.path and _weights_hash(Path(self.path)) != self.sha256:
-            raise PolicyError(
-                f"the weights of {self.path} have changed since the tournament began; begin anew"
-            )
-        return load_policy(self.path or self.source, temperature=temperature)
 
 
 @dataclass(frozen=True)
@@ -110,14 +79,9 @@ class Plan:
         return tuple(entrant.name for entrant in self.entrants)
 
     @property
-    def anchor(self) -> str:
-        """Whose rating is 1500: a bot stays the same from one tournament to the next."""
-        return next((bot for bot in _ANCHORS if bot in self.names), self.names[0])
-
-    @property
     def temperature(self) -> float:
         """At which networks choose."""
-        return _TEMPERATURES.get(self.game, 1.0)
+        return measured_temperature(self.game)
 
     def next_tables(self, rounds: Sequence[Round]) -> list[tuple[int, ...]]:
         """The tables of the round after `rounds`, none where the tournament is over."""
@@ -143,9 +107,9 @@ def make_plan(
     tick_limit: int,
     seed: int = 0,
 ) -> Plan:
-    """The plan of a tournament that is possible; then every entrant is found, loaded and asked for one move.
+    """The plan of a tournament that is possible, of players who are still only names; see `begun`.
 
-    `PlanError` for one that is not, `PolicyError` for a player that is not there or cannot play the game.
+    `PlanError` for one that is not possible.
     """
     if len(sources) < 2:
         raise PlanError("two or more agents are needed, for example random expander hunter")
@@ -161,47 +125,15 @@ def make_plan(
         programs_at_once=available_cores(),
     )
     _require_possible(plan)
-    plan = replace(plan, entrants=tuple(_enter(source, game) for source in sources))
-    _require_different(plan.names)
     return plan
-
-
-def _require_different(names: Sequence[str]) -> None:
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise PlanError(f"a tournament is among different players, and {twice} is given twice; drop one")
-
-
-def _enter(source: str, game: Game) -> Entrant:
-    told = game_of(source)
-    if told not in (None, game.spec.name):
-        raise PolicyError(
-            f"{source} plays {told}, and this is a tournament of {game.spec.name}; leave it out"
-        )
-    path = ""
-    if source.endswith(ONNX_SUFFIX):
-        path = str(Path(source).resolve())
-    policy = load_policy(source, temperature=_TEMPERATURES.get(game.spec.name, 1.0))
-    program = isinstance(policy, SessionPolicy)
-    if program and game.spec.num_players != 2:
-        raise PolicyError(f"{source} is a program, and programs play games of two players; leave it out")
-    if not path and not program and not is_bot(source):
-        path = str(find_checkpoint(source).resolve())
-    try_out(game, [policy])
-    return Entrant(source, policy.name, path, _weights_hash(Path(path)) if path else "", program)
-
-
-def _weights_hash(path: Path) -> str:
-    """SHA-256 of an ONNX file, or what a checkpoint says of its weights, which loading compares."""
-    if path.suffix == ONNX_SUFFIX:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    return str(read_meta(path)["files"].get(WEIGHTS_FILE))
 
 
 def _require_possible(plan: Plan) -> None:
     """`PlanError` that says what to change."""
     count, seats = len(plan.entrants), plan.seats
-    _require_different(plan.names)
+    twice = next((name for name in plan.names if plan.names.count(name) > 1), None)
+    if twice is not None:
+        raise PlanError(f"a tournament is among different players, and {twice} is given twice; drop one")
     if plan.format not in FORMATS:
         raise PlanError(f"no format {plan.format!r}; there are {', '.join(FORMATS)}")
     if count < seats:
@@ -225,24 +157,53 @@ def _require_possible(plan: Plan) -> None:
         raise PlanError("the rules of this game set no last tick; give a limit of ticks")
 
 
-def begin(plan: Plan, folder: Path) -> Plan:
-    """Write `plan` into `folder`, made if need be; the plan that is there already where it is the same.
+@contextmanager
+def begun(plan: Plan, folder: Path) -> Iterator[Plan]:
+    """Hold `folder`, made if need be, for the tournament of `plan`: the plan with its players found, written
+    there; or the one that is there already where it is the same.
 
-    Of the same plan, what is there counts: entrants are still those that were found at the beginning.
-    `PlanError` for another plan in the folder, a folder that holds something else, or a damaged plan.
+    Of the same plan, what is there counts, and nobody is looked for again: entrants are still those of the
+    beginning. `PlanError` for another plan in the folder, a folder that holds something else or that another
+    process plays in, or a damaged plan; `PolicyError` for a player that is not there or cannot play the game.
     """
-    path = folder / PLAN_FILE
-    if path.exists():
+    if not (folder / PLAN_FILE).exists():
+        _require_empty(folder)
+        plan = replace(plan, entrants=enter([each.source for each in plan.entrants], plan.built))
+    with _held(folder):
+        yield _settled(plan, folder)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Hold a folder for one process; `PlanError` where another one has it, or it cannot be written."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(run_lock(folder))
+        except RunError:
+            if (folder / _LOCK).exists():
+                problem = "another process plays the tournament there; wait for it, or stop it"
+            else:
+                problem = "it cannot be written; choose another folder"
+            raise PlanError(f"{folder}: {problem}") from None
+        yield
+
+
+def _require_empty(folder: Path) -> None:
+    """`PlanError` unless nothing is in the folder but what a beginning that was killed has left."""
+    found = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    if any(name not in (_LOCK, PLAYERS_FOLDER) and not name.startswith(TEMPORARY) for name in found):
+        raise PlanError(f"{folder} is not empty and holds no tournament; choose another folder")
+
+
+def _settled(plan: Plan, folder: Path) -> Plan:
+    """The plan that is in the folder, else `plan`, written once the weights of its players are there."""
+    if (folder / PLAN_FILE).exists():
         before = read_plan(folder)
         if difference := _difference(before, plan):
             raise PlanError(f"{folder} holds another tournament: {difference}; choose another folder")
         return before
-    if folder.exists() and any(folder.iterdir()):
-        raise PlanError(f"{folder} is not empty and holds no tournament; choose another folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(asdict(plan), indent=2) + "\n", encoding="utf-8")
-    os.replace(unfinished, path)
+    plan = replace(plan, entrants=keep(plan.entrants, folder))
+    write_atomically(folder / PLAN_FILE, (json.dumps(asdict(plan), indent=2) + "\n").encode())
     return plan
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from strategos.durable import TEMPORARY
 from strategos.engine.pool import available_cores
 from strategos.evaluate.tournament.games import FinishedGame, read_job, write_job
 from strategos.evaluate.tournament.jobs import Job, cut_round
@@ -49,13 +50,13 @@ class _Stopped(Exception):
 class _Players(threading.local):
     """The policies of the thread that looks: some of them belong to one thread."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        self._plan, self._folder = plan, folder
         self._loaded: dict[int, Policy] = {}
 
     def __getitem__(self, entrant: int) -> Policy:
         if entrant not in self._loaded:
-            self._loaded[entrant] = self._plan.entrants[entrant].load(self._plan.temperature)
+            self._loaded[entrant] = self._plan.entrants[entrant].load(self._folder, self._plan.temperature)
         return self._loaded[entrant]
 
 
@@ -64,7 +65,7 @@ class _Playing:
 
     def __init__(self, plan: Plan, folder: Path, progress: Progress) -> None:
         self.plan, self.folder, self.progress = plan, folder, progress
-        self.players = _Players(plan)
+        self.players = _Players(plan, folder)
         self.stopped = threading.Event()
         self._lock = threading.Lock()
 
@@ -101,7 +102,7 @@ def play_tournament(
     threads: int | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Progress:
-    """Play what is left of a tournament whose plan lies in `folder`, and return all of it.
+    """Play what is left of a tournament that was `begun` in `folder`, and return all of it.
 
     `on_progress` is called a few times a second, and after every round. The result is a function of the plan,
     the number of `threads` (default: the cores) left out; where programs play, also of their answers in time.
@@ -111,8 +112,9 @@ def play_tournament(
     progress = Progress(games_in_all=sum(tables_in_all) * plan.games, rounds_in_all=len(tables_in_all))
     playing = _Playing(plan, folder, progress)
     tell = on_progress or (lambda progress: None)
-    for left in (folder / GAMES_FOLDER).glob("*.unfinished"):  # of a process that was killed
-        left.unlink()
+    for pattern in ("*.unfinished", f"{TEMPORARY}*"):  # of a process that was killed
+        for left in (folder / GAMES_FOLDER).glob(pattern):
+            left.unlink()
     number = 1
     while tables := plan.next_tables(progress.rounds):
         jobs = cut_round(plan, len(progress.rounds), tables, number)

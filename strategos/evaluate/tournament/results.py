@@ -15,6 +15,8 @@ import numpy as np
 from strategos.evaluate.standings import Standings
 from strategos.evaluate.tournament.games import FinishedGame
 from strategos.evaluate.tournament.plan import Plan
+from strategos.play.bots import anchor_among
+from strategos.play.match import misconduct_line
 from strategos.ratings import bootstrap, elo, plackett_luce
 from strategos.ratings.bradley_terry import Rating
 from strategos.ratings.equilibria import alpha_rank, antisymmetric, nash_average
@@ -98,7 +100,8 @@ class TournamentResult:
             "byes": list(self.byes),
             "elo": self.elo and {name: round(value, 1) for name, value in self.elo.items()},
             "openskill": self.skills and {name: asdict(skill) for name, skill in self.skills.items()},
-            "first_places": self.first_places and [asdict(each) for each in self.first_places],
+            "first_places": self.first_places
+            and [asdict(each) | {"mean": each.mean if each.deals else None} for each in self.first_places],
             "intransitivity": self.intransitivity,
             "averages": self.averages and asdict(self.averages),
             "history": [list(each) for each in self.history],
@@ -108,14 +111,13 @@ class TournamentResult:
 
 def rate(plan: Plan, games: Sequence[FinishedGame], rounds: Sequence[Round]) -> TournamentResult:
     """Rate the players of `games`, which are those of `rounds`; `ValueError` where there are none."""
-    ratings = standing_so_far(plan, games, draws=1000)
-    order = [plan.names.index(rating.name) for rating in ratings]
-    names = [rating.name for rating in ratings]
-    payoff = _payoff(plan, games, order)
+    standings = standing_so_far(plan, games, draws=1000)
+    payoff, names = standings.payoff, list(standings.payoff.names)
+    order = [plan.names.index(name) for name in names]
     many = plan.seats > 2
     points, byes = _points(plan, rounds)
     return TournamentResult(
-        standings=Standings(plan.anchor, ratings, payoff),
+        standings=standings,
         points=tuple(points[order].tolist()),
         byes=tuple(byes[order].tolist()),
         elo=None if many else dict.fromkeys(names, 1500.0) | elo.sequential(_pairs(plan, games)),
@@ -123,21 +125,29 @@ def rate(plan: Plan, games: Sequence[FinishedGame], rounds: Sequence[Round]) -> 
         first_places=_first_places(plan, games, order) if many else None,
         intransitivity=_intransitivity(payoff),
         averages=_averages(payoff),
-        history=_history(plan, games, len(rounds), names),
+        history=_history(plan, games, len(rounds), standings.anchor, names),
         misconduct=_misconduct(plan, games),
     )
 
 
-def standing_so_far(plan: Plan, games: Sequence[FinishedGame], draws: int = _LIVE_DRAWS) -> list[Rating]:
+def standing_so_far(plan: Plan, games: Sequence[FinishedGame], draws: int = _LIVE_DRAWS) -> Standings:
+    """Ratings and payoffs after `games`, if any; at 1500 is a bot that played, else the first who did."""
+    played = {plan.names[entrant] for game in games for entrant in game.entrants}
+    anchor = anchor_among([name for name in plan.names if name in played] or plan.names)
+    ratings = _ratings(plan, games, anchor, draws)
+    return Standings(anchor, ratings, _payoff(plan, games, [plan.names.index(each.name) for each in ratings]))
+
+
+def _ratings(plan: Plan, games: Sequence[FinishedGame], anchor: str, draws: int) -> list[Rating]:
     """All players, the strongest first; last and rated NaN those whom no games link to the anchor."""
-    linked = {plan.names.index(plan.anchor)}
+    linked = {plan.names.index(anchor)}
     groups = {frozenset(game.entrants) for game in games}
     while grown := [each for each in groups if each & linked and not each <= linked]:
         linked.update(*grown)
     counted = [game for game in games if game.entrants[0] in linked]
     listed: list[Rating] = []
     if counted:
-        listed = bootstrap.fit_tables(_arrays(counted), plan.names, anchor=plan.anchor, draws=draws).ratings
+        listed = bootstrap.fit_tables(_arrays(counted), plan.names, anchor=anchor, draws=draws)
     rated = {rating.name for rating in listed}
     for entrant, name in enumerate(plan.names):
         if name not in rated:
@@ -245,28 +255,22 @@ def _averages(payoff: PayoffMatrix) -> Averages | None:
 
 
 def _history(
-    plan: Plan, games: Sequence[FinishedGame], rounds: int, names: Sequence[str]
+    plan: Plan, games: Sequence[FinishedGame], rounds: int, anchor: str, names: Sequence[str]
 ) -> tuple[tuple[float | None, ...], ...]:
     """Ratings after each round, from all games so far."""
     rows: list[tuple[float | None, ...]] = []
     for number in range(rounds):
-        listed = standing_so_far(plan, [game for game in games if game.round <= number])
+        listed = _ratings(plan, [game for game in games if game.round <= number], anchor, _LIVE_DRAWS)
         found = {each.name: round(each.rating, 1) for each in listed if not math.isnan(each.rating)}
         rows.append(tuple(found.get(name) for name in names))
     return tuple(rows)
 
 
 def _misconduct(plan: Plan, games: Sequence[FinishedGame]) -> tuple[str, ...]:
-    lines = []
-    for entrant, name in enumerate(plan.names):
-        played = [game for game in games if entrant in game.entrants]
-        behaved = [game.conduct[game.entrants.index(entrant)] for game in played]
-        faults, illegal = sum(each.faults for each in behaved), sum(each.illegal for each in behaved)
-        reasons = [each.forfeit for each in behaved if each.forfeit is not None]
-        if faults or illegal or reasons:
-            first = f" ({reasons[0]})" if reasons else ""
-            lines.append(
-                f"{name}: {faults} faults, {illegal} illegal moves, "
-                f"{len(reasons)} of {len(played)} games forfeited{first}"
-            )
-    return tuple(lines)
+    lines = (
+        misconduct_line(
+            name, [game.conduct[game.entrants.index(entrant)] for game in games if entrant in game.entrants]
+        )
+        for entrant, name in enumerate(plan.names)
+    )
+    return tuple(line for line in lines if line)

@@ -6,8 +6,8 @@ each alone, in a fraction of the time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -30,11 +30,13 @@ _ROWS = np.array([-1, 1, 0, 0])
 _COLUMNS = np.array([0, 0, -1, 1])
 
 
-def show_games(game: Game, records: Sequence[GameRecord]) -> list[dict]:
-    """What a page needs of each of `records`, all of them of `game`, ready for JSON."""
-    if game.spec.name == "blob":
-        return _rounds(game, records)
-    return _boards(game, records)
+def _boards_title(game: Game) -> str:
+    options, players = game.options, game.spec.num_players
+    teams = len(set(options["teams"]))
+    title = f"Generals {options['height']}x{options['width']}"
+    if teams < players:
+        return f"{title}, {teams} teams of {players // teams}"
+    return title if players == 2 else f"{title}, {players} players"
 
 
 def _boards(game: Game, records: Sequence[GameRecord]) -> list[dict]:
@@ -124,6 +126,10 @@ class _Ticks:
             yield [numbers[bounds[tick] : bounds[tick + 1]] for tick in range(first, last)]
 
 
+def _rounds_title(game: Game) -> str:
+    return f"Blob, {game.options['players']} players, {game.options['cards']} cards"
+
+
 def _rounds(game: Game, records: Sequence[GameRecord]) -> list[dict]:
     """Of Blob: the hands, every bid and card, and what came out."""
     shown: list[dict] = [{} for _ in records]
@@ -152,3 +158,25 @@ def _rounds(game: Game, records: Sequence[GameRecord]) -> list[dict]:
     for data, played, seats in zip(shown, actions, names, strict=True):
         data["actions"] = [[each.trick, seats[each.seat - 1], each.action] for each in played]
     return shown
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How the page of a tournament shows a game."""
+
+    title: Callable[[Game], str]
+    """What is played."""
+    show: Callable[[Game, Sequence[GameRecord]], list[dict]]
+    """What the page needs of each of some records, all of one game, ready for JSON."""
+    mount: str
+    """The function of `tournament.js` that puts it on the page."""
+    units: str
+    """What is played once from every seat."""
+    verb: str
+    """What one does with an opened game."""
+
+
+SHOWN = {
+    "generals": Shown(_boards_title, _boards, "mountBoard", "boards", "watch"),
+    "blob": Shown(_rounds_title, _rounds, "mountRound", "deals", "read"),
+}

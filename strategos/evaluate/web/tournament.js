@@ -34,7 +34,7 @@ function rowOf(game, place) {
     element("td", {class: "number dim"}, place + 1), element("td", {class: "number"}, game[0]),
     element("td", {}, game[2].map((entrant) => list.names[entrant]).join(" · ")), element("td", {}, resultOf(game)),
     element("td", {class: "number"}, game[4]));
-  if (!there) row.title = `not in this page: strategos replay games/${game[5]} --game ${game[6]}`;
+  if (!there) row.title = `not in this page: game ${game[6]} of games/${game[5]}`;
   row.onclick = () => openGame(place);
   row.onkeydown = (event) => { if (event.key === "Enter") openGame(place); };
   return row;
@@ -52,11 +52,16 @@ async function openGame(place) {
   const data = await unpack(there.textContent), root = element("div");
   data.title = `Game ${place + 1}: ${data.title}`;
   opened.replaceChildren(root);
-  if (list.game === "blob") mountRound(root, data);
-  else { root.className = "replay"; mountReplay(root, data); }
+  MOUNTS[list.mount](root, data);
   for (const row of rows.children) row.classList.toggle("open", Number(row.dataset.place) === place);
   opened.dataset.place = place;
   opened.scrollIntoView({behavior: "smooth", block: "start"});
+}
+
+// A board of Generals to watch.
+function mountBoard(root, data) {
+  root.className = "replay";
+  mountReplay(root, data);
 }
 
 // A round of Blob to read: hands, bids, tricks, what came out.
@@ -80,6 +85,7 @@ function mountRound(root, data) {
     ...data.result.map((line) => element("p", {}, line)));
 }
 
+const MOUNTS = {mountBoard, mountRound};
 for (const filter of filters) filter.onchange = () => { limit = PAGE; show(); };
 document.getElementById("more").onclick = () => { limit += PAGE; show(); };
 show();
