@@ -157,9 +157,11 @@ def board_size(text: str) -> tuple[int, int]:
     return int(rows), int(columns)
 
 
-def add_match_options(parser: argparse.ArgumentParser, games: int) -> None:
-    """The options of all commands that play matches."""
-    parser.add_argument("--games", type=positive, default=games, help=f"of each pair, even ({games})")
+def add_match_options(
+    parser: argparse.ArgumentParser, games: int, counted: str = "of each pair, even"
+) -> None:
+    """The options of all commands that play matches; `counted` is what `games` are the games of."""
+    parser.add_argument("--games", type=positive, default=games, help=f"{counted} ({games})")
     parser.add_argument("--ticks", type=positive, default=400, help="a draw after so many ticks (400)")
     parser.add_argument("--ruleset", default="generalsio", help="generalsio, classic, duel or competition")
     parser.add_argument("--seed", type=seed, default=0, help="of the boards and the choices (0)")
@@ -172,6 +174,13 @@ def game_played_by(player: str | None) -> str:
 
     with reading():
         return (game_of(player) if player is not None else None) or "generals"
+
+
+def chosen_temperature(options: argparse.Namespace, game: str) -> float:
+    """That of `--temperature`, or else the one at which players of `game` are measured."""
+    from strategos.play.policy import measured_temperature
+
+    return measured_temperature(game) if options.temperature is None else options.temperature
 
 
 def refuse_options_of_others(

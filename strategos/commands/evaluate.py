@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from functools import partial
 from typing import TYPE_CHECKING
 
 from strategos.commands import tables
@@ -14,6 +13,7 @@ from strategos.commands.arguments import (
     Parser,
     add_match_options,
     board_size,
+    chosen_temperature,
     deal,
     game_played_by,
     pair,
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 
     from strategos.evaluate.contests import Contest
     from strategos.evaluate.ladder import Rung
-    from strategos.train.duel import Maker
 
-_OPTIONS = {"generals": ("size", "ticks", "ruleset"), "blob": ("deal", "search"), "kuhn": ()}
+_OPTIONS = {"generals": ("size", "ticks", "ruleset"), "blob": ("deal", "search", "reweigh")}
 _MOST_SIMULATIONS = 1_000_000
 
 
@@ -42,22 +41,24 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--temperature", type=temperature, metavar="T", help="0 greedy (1; Blob 0)")
     parser.add_argument("--deal", type=deal, metavar="PxC", help="Blob: players and cards (4x5)")
     parser.add_argument("--search", type=_budget, metavar="WxN", help="Blob: search W worlds x N simulations")
-    add_match_options(parser, games=512)
+    parser.add_argument("--reweigh", action="store_true", default=None, help="worlds weighed by its policy")
+    add_match_options(parser, games=512, counted="of each pair, even; Blob: deals")
     parser.set_defaults(ticks=None, ruleset=None)
     options = parser.read(arguments)
 
     game = "blob" if options.deal or options.search else game_played_by(options.agent)
-    if game not in _OPTIONS:
-        raise InputError(f"evaluate: {options.agent} plays {game}; matches are of {' and '.join(_OPTIONS)}")
     refuse_options_of_others(options, game, _OPTIONS, "leave it out")
+    from strategos.evaluate.measures import BOARDS, EXACT, how_measured
     from strategos.play.bots import SCRIPTED
 
-    if not SCRIPTED[game]:
+    how = how_measured(game)
+    if how == EXACT:
         return _tell_exploitability(options, game)
-    options.against = [name for name in options.against or SCRIPTED[game] if name != options.agent]
+    bots = SCRIPTED.get(game, ())
+    options.against = [name for name in options.against or bots if name != options.agent]
     if not options.against:
-        raise InputError(f"evaluate: {options.agent} would only meet itself; name others with --against")
-    agent, results, table = (_measure_generals if game == "generals" else _measure_blob)(options)
+        raise InputError(f"evaluate: {options.agent} would meet nobody else; name others with --against")
+    agent, results, table = (_measure_boards if how == BOARDS else _measure_deals)(options, game)
     if options.json:
         print(json.dumps({"agent": agent, "results": [each.as_json() for each in results]}))
     else:
@@ -71,26 +72,24 @@ def _tell_exploitability(options: argparse.Namespace, game: str) -> int:
     """Print exactly what a best answer would win, in a game small enough; nobody is met."""
     from strategos.games import make_game
     from strategos.play.agents import load_policy
-    from strategos.play.exploitability import agent_exploitability
+    from strategos.play.exploitability import agent_exploitability, exact_unit
     from strategos.play.network import NetworkPolicy
 
     if options.against:
         raise InputError(f"evaluate: in {game} agents are measured against the best answer; drop --against")
     with reading():
-        agent = load_policy(
-            options.agent, temperature=1.0 if options.temperature is None else options.temperature
-        )
+        agent = load_policy(options.agent, temperature=chosen_temperature(options, game))
     if not isinstance(agent, NetworkPolicy):
         raise InputError(f"evaluate: {options.agent} has no network whose choices could be enumerated")
-    chips = agent_exploitability(make_game(game), agent)
+    lost, (unit, _) = agent_exploitability(make_game(game), agent), exact_unit(game)
     if options.json:
-        print(json.dumps({"agent": agent.name, "exploitability": chips}))
+        print(json.dumps({"agent": agent.name, "exploitability": lost}))
     else:
-        print(f"{agent.name}: a best answer wins {chips:.4f} chips a game, the mean of both seats; exact")
+        print(f"{agent.name}: a best answer wins {lost:.4f} {unit} a game, the mean of both seats; exact")
     return 0
 
 
-def _measure_generals(options: argparse.Namespace) -> tuple[str, list[Rung], Table]:
+def _measure_boards(options: argparse.Namespace, game_name: str) -> tuple[str, list[Rung], Table]:
     """Shares of games won on paired boards against each opponent: the agent's name, results, table."""
     from strategos.evaluate.ladder import climb
     from strategos.games import make_game
@@ -99,12 +98,11 @@ def _measure_generals(options: argparse.Namespace) -> tuple[str, list[Rung], Tab
 
     sizes, ruleset = options.size or [(8, 8), (10, 10)], options.ruleset or "generalsio"
     with reading():
-        sampled = 1.0 if options.temperature is None else options.temperature
-        agent = load_policy(options.agent, temperature=sampled)
+        agent = load_policy(options.agent, temperature=chosen_temperature(options, game_name))
         opponents = [load_policy(name) for name in options.against]
     with reading("these matches cannot be played"):
         height, width = sizes[0]
-        game = make_game("generals", height=height, width=width, ruleset=ruleset)
+        game = make_game(game_name, height=height, width=width, ruleset=ruleset)
         try_out(game, [agent, *opponents])
         rungs = climb(
             agent,
@@ -119,30 +117,31 @@ def _measure_generals(options: argparse.Namespace) -> tuple[str, list[Rung], Tab
     return agent.name, rungs, tables.rungs_table(rungs)
 
 
-def _measure_blob(options: argparse.Namespace) -> tuple[str, list[Contest], Table]:
+def _measure_deals(options: argparse.Namespace, game_name: str) -> tuple[str, list[Contest], Table]:
     """Points at a table of each opponent; `--games` are the deals, each played from every seat."""
-    from strategos.evaluate.contests import contest, searching
-    from strategos.games import make_game
-    from strategos.play.agents import load_policy
+    from strategos.evaluate.contests import contest, maker_of, searching
+    from strategos.evaluate.measures import deals_of
     from strategos.play.network import NetworkPolicy
+    from strategos.play.policy import measured_temperature
     from strategos.play.try_out import try_out
-    from strategos.train.deals import Deals
 
-    players, cards = options.deal or (4, 5)
     with reading():
-        deals = Deals((make_game("blob", players=players, cards=cards),), (1.0,))
-        agent = load_policy(options.agent, temperature=options.temperature or 0.0)
-        opponents = [load_policy(name) for name in options.against]
-    player: Maker = partial(load_policy, options.agent, temperature=options.temperature or 0.0)
+        deals = deals_of(game_name, options.deal)
+        player = maker_of(options.agent, chosen_temperature(options, game_name))
+        opponents = [maker_of(name, measured_temperature(game_name)) for name in options.against]
+    agent = player()
     if options.search:
         if not isinstance(agent, NetworkPolicy):
             raise InputError(f"evaluate: {options.agent} has no network to search with; leave --search out")
-        player = searching(deals, agent, *options.search)
+        worlds, simulations = options.search
+        beliefs = "reweighed" if options.reweigh else "uniform"
+        player = searching(deals, agent, worlds, simulations, beliefs)
+    elif options.reweigh:
+        raise InputError("evaluate: --reweigh weighs the worlds of a search; give --search WxN, too")
     found: list[Contest] = []
     with reading("these deals cannot be played"):
-        try_out(deals.game, [agent, *opponents])
-        for name in options.against:
-            table = partial(load_policy, name)
+        try_out(deals.game, [agent, *(table() for table in opponents)])
+        for table in opponents:
             found.append(contest(deals, player, table, count=options.games, seed=options.seed))
             if not options.json:
                 _say(found[-1])

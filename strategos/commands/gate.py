@@ -13,6 +13,7 @@ from strategos.commands.arguments import (
     InputError,
     Parser,
     board_size,
+    chosen_temperature,
     deal,
     positive,
     reading,
@@ -32,7 +33,7 @@ DESCRIPTION = (
     "Test whether CANDIDATE is better than BASELINE on paired boards or deals, and stop as soon as it is "
     "known. Exit code 0: accepted, 1: rejected, 3: undecided after --max."
 )
-_OPTIONS = {"generals": ("size", "ticks", "ruleset", "elo0", "elo1"), "blob": ("deal",), "kuhn": ()}
+_OPTIONS = {"generals": ("size", "ticks", "ruleset", "elo0", "elo1"), "blob": ("deal",)}
 _POINTS = ("points0", "points1")
 
 
@@ -41,11 +42,13 @@ def run(arguments: list[str]) -> int:
     options = _parser().read(arguments)
     game = _game(options)
     refuse_options_of_others(options, game, _OPTIONS, "leave it out")
-    if game == "generals":
-        for name in _POINTS:
-            if getattr(options, name) is not None:
-                raise InputError(f"gate: --{name} is for deals; on boards say --elo0 and --elo1")
-    judgement = _on_boards(options) if game == "generals" else _on_deals(options, game)
+    from strategos.evaluate.measures import BOARDS, how_measured
+
+    on_boards = how_measured(game) == BOARDS
+    for name in _POINTS if on_boards else ():
+        if getattr(options, name) is not None:
+            raise InputError(f"gate: --{name} is for deals; on boards say --elo0 and --elo1")
+    judgement = _on_boards(options, game) if on_boards else _on_deals(options, game)
     if options.json:
         print(json.dumps(judgement.as_json()))
     else:
@@ -59,7 +62,7 @@ def _parser() -> Parser:
     parser = Parser("gate", DESCRIPTION)
     parser.add_argument("candidate", help="a bot, run, checkpoint, ONNX file or program")
     parser.add_argument("--against", required=True, metavar="BASELINE", help="whom it has to beat")
-    parser.add_argument("--game", choices=tuple(_OPTIONS), help="where neither says what it plays")
+    parser.add_argument("--game", metavar="NAME", help="where neither says what it plays")
     parser.add_argument("--keep", type=share, metavar="S", help="no gain, but S of the score, such as 0.95")
     parser.add_argument("--elo0", type=float, metavar="E", help="boards: no better at E (0)")
     parser.add_argument("--elo1", type=float, metavar="E", help="boards: better at E (20)")
@@ -98,15 +101,8 @@ def _test(options: argparse.Namespace, null: float, better: float) -> Sequential
     from strategos.ratings.sprt import SequentialTest
 
     with reading("this is no test"):
-        return SequentialTest(
-            null,
-            better,
-            options.alpha,
-            options.beta,
-            minimum=min(SequentialTest.minimum, options.max),
-            maximum=options.max,
-            look=options.step,
-        )
+        test = SequentialTest(null, better, options.alpha, options.beta, look=options.step)
+        return test.at_most(options.max)
 
 
 def _hypotheses(
@@ -120,7 +116,7 @@ def _hypotheses(
     return null, better
 
 
-def _on_boards(options: argparse.Namespace) -> Judgement:
+def _on_boards(options: argparse.Namespace, game_name: str) -> Judgement:
     from strategos.evaluate.gate import gate_boards, kept_elo
     from strategos.games import make_game
     from strategos.play.agents import load_policy
@@ -130,13 +126,13 @@ def _on_boards(options: argparse.Namespace) -> Judgement:
     if options.keep is not None:
         null, better = kept_elo(options.keep), 0.0
     test = _test(options, null, better)
-    sampled = 1.0 if options.temperature is None else options.temperature
+    sampled = chosen_temperature(options, game_name)
     height, width = options.size or (8, 8)
     with reading():
         candidate = load_policy(options.candidate, temperature=sampled)
         baseline = load_policy(options.against, temperature=sampled)
         ruleset = options.ruleset or "generalsio"
-        game = make_game("generals", height=height, width=width, ruleset=ruleset)
+        game = make_game(game_name, height=height, width=width, ruleset=ruleset)
         try_out(game, [candidate, baseline])
     where = f"boards of {height}x{width}, both seats"
     with reading("this gate cannot be played"):
@@ -158,17 +154,15 @@ def _on_boards(options: argparse.Namespace) -> Judgement:
 
 
 def _on_deals(options: argparse.Namespace, game_name: str) -> Judgement:
+    from strategos.evaluate.contests import maker_of
     from strategos.evaluate.gate import gate_deals
-    from strategos.play.agents import load_policy
+    from strategos.evaluate.measures import deals_of
     from strategos.play.try_out import try_out
 
-    deals = _deals(options, game_name)
-    sampled = options.temperature
-    if sampled is None:
-        sampled = 0.0 if game_name == "blob" else 1.0
-    candidate = partial(load_policy, options.candidate, temperature=sampled)
-    baseline = partial(load_policy, options.against, temperature=sampled)
+    sampled = chosen_temperature(options, game_name)
     with reading():
+        deals = deals_of(game_name, options.deal)
+        candidate, baseline = (maker_of(name, sampled) for name in (options.candidate, options.against))
         try_out(deals.game, [candidate(), baseline()])
         null, better = _points(options, deals, baseline)
     test = _test(options, null, better)
@@ -181,17 +175,6 @@ def _on_deals(options: argparse.Namespace, game_name: str) -> Judgement:
             where,
             partial(gate_deals, deals, candidate, baseline, test, seed=options.seed),
         )
-
-
-def _deals(options: argparse.Namespace, game_name: str) -> Deals:
-    from strategos.games import make_game
-    from strategos.train.deals import Deals
-
-    with reading():
-        if game_name != "blob":
-            return Deals((make_game(game_name),), (1.0,))
-        players, cards = options.deal or (4, 5)
-        return Deals((make_game("blob", players=players, cards=cards),), (1.0,))
 
 
 def _points(options: argparse.Namespace, deals: Deals, baseline: Callable) -> tuple[float, float]:

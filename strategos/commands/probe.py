@@ -35,7 +35,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("agent", help="a bot, run, checkpoint or ONNX file of Generals or Kuhn poker")
     parser.add_argument("--minutes", type=minutes, metavar="M", help="of training (10)")
     parser.add_argument("--samples", type=positive, metavar="N", help="... or so many samples")
-    parser.add_argument("--game", choices=("generals", "kuhn"), help="where the agent does not say it")
+    parser.add_argument("--game", metavar="NAME", help="where the agent does not say it")
     parser.add_argument("--size", type=board_size, metavar="N", help="of the board, such as 8 or 8x12 (8)")
     parser.add_argument("--games", type=positive, default=256, help="of each measurement, even (256)")
     parser.add_argument("--run", metavar="NAME", help="folder in runs/ (exploiter-of-AGENT)")
@@ -59,8 +59,9 @@ def _probe(options: argparse.Namespace, game: str, run_dir: Path) -> int:
     from strategos.games import make_game
     from strategos.train.loop import train
 
-    if game not in probing.GAMES:
-        raise InputError(f"probe: PPO learns {' and '.join(probing.GAMES)}, and {options.agent} plays {game}")
+    if game not in probing.PRESETS:
+        learned = " and ".join(probing.PRESETS)
+        raise InputError(f"probe: PPO learns {learned}, and {options.agent} plays {game}")
     frozen = probing.freeze(options.agent, run_dir)
     limit = 0.0 if options.samples else options.minutes or 10.0
     config = probing.exploiter_config(
@@ -75,7 +76,7 @@ def _probe(options: argparse.Namespace, game: str, run_dir: Path) -> int:
             print(exploit.summary(game), flush=True)
 
     found = probing.measure(run_dir, config, frozen, games=options.games, on_exploit=tell)
-    exact = probing.exact_best_response(make_game(game), frozen) if game == "kuhn" else None
+    exact = probing.exact_best_response(make_game(game), frozen)
     picture = run_dir / probing.PICTURE_FILE
     with writing(picture):
         picture.write_bytes(probing.exploits_png(found, game, options.agent, exact))
@@ -83,6 +84,6 @@ def _probe(options: argparse.Namespace, game: str, run_dir: Path) -> int:
         print(json.dumps(probing.as_json(options.agent, run_dir, found, exact)))
         return 0
     if exact is not None:
-        print(f"a best answer wins {exact:+.3f} chips a game, exactly")
+        print(f"a best answer wins {exact:+.3f} {probing.unit_of(game)}, exactly")
     print(f"the exploiter: {run_dir}; what it won: {picture}")
     return 0

@@ -39,6 +39,8 @@ def fits(console: Console, table: Table) -> bool:
 
 def contests_table(contests: Sequence[Contest]) -> Table:
     """The contests of Blob as a table of the terminal."""
+    from rich.text import Text
+
     table = _table(
         "every deal from every seat; points above the table's mean, in units of 10 + cards",
         ("player", "at a table of"),
@@ -46,8 +48,8 @@ def contests_table(contests: Sequence[Contest]) -> Table:
     )
     for each in contests:
         table.add_row(
-            each.player,
-            each.table,
+            Text(each.player),
+            Text(each.table),
             str(each.deals),
             f"[b]{each.points:+.3f}[/b]",
             f"{each.low:+.3f} to {each.high:+.3f}",
@@ -58,6 +60,8 @@ def contests_table(contests: Sequence[Contest]) -> Table:
 
 def rungs_table(rungs: Sequence[Rung]) -> Table:
     """The results of Generals as a table of the terminal."""
+    from rich.text import Text
+
     table = _table(
         "paired boards, seats rotated; a draw is not a win",
         ("against", "board"),
@@ -65,7 +69,7 @@ def rungs_table(rungs: Sequence[Rung]) -> Table:
     )
     for rung in rungs:
         table.add_row(
-            rung.opponent,
+            Text(rung.opponent),
             rung.board,
             str(rung.wins),
             str(rung.draws),

@@ -13,7 +13,7 @@ from strategos.commands.train import refusals, run_folder
 
 if TYPE_CHECKING:
     from strategos.evaluate.judged import Judged
-    from strategos.evaluate.watch import Ladder, Watch
+    from strategos.evaluate.watch import Watch
 
 DESCRIPTION = (
     "Judge every new checkpoint of a run, while it trains or afterwards: against the ladder, and by a "
@@ -26,7 +26,7 @@ def run(arguments: list[str]) -> int:
     parser = Parser("watch", DESCRIPTION)
     parser.add_argument("run", help="a run folder, or the name of a run in runs/")
     parser.add_argument("--against", nargs="+", metavar="NAME", help="the ladder (the game's bots)")
-    parser.add_argument("--games", type=positive, default=128, help="against each, even (128)")
+    parser.add_argument("--games", type=positive, default=128, help="against each, even; Blob: deals (128)")
     parser.add_argument("--search-games", type=positive, default=16, help="against mcts-N, even (16)")
     parser.add_argument("--gate", type=positive, default=128, help="pairs against the best, at most (128)")
     parser.add_argument("--size", type=board_size, metavar="N", help="board (that of the run's evaluations)")
@@ -41,28 +41,17 @@ def run(arguments: list[str]) -> int:
 
     import torch
 
+    from strategos.evaluate.judging import Ladder
     from strategos.evaluate.watch import watching
 
     torch.set_num_threads(1)  # the trainer beside it wants the cores, too
     run_dir = run_folder(options.run)
-    with refusals(run_dir), watching(run_dir, _ladder(options), _tell(options.json)) as watch:
+    ladder = Ladder(
+        tuple(options.against or ()), options.games, options.search_games, options.gate, options.size
+    )
+    with refusals(run_dir), watching(run_dir, ladder, _tell(options.json)) as watch:
         _follow(watch, options)
     return 0
-
-
-def _ladder(options: argparse.Namespace) -> Ladder:
-    """The ladder that was asked for, every player on it known."""
-    from strategos.evaluate.watch import LADDERS, Ladder
-    from strategos.play.agents import load_policy
-    from strategos.train.loop import read_run_config
-
-    game = read_run_config(run_folder(options.run)).game.name
-    if options.against and not LADDERS[game]:
-        raise InputError(f"watch: in {game} agents are measured against the best answer; drop --against")
-    names = tuple(dict.fromkeys(options.against or LADDERS[game]))
-    for name in names:
-        load_policy(name)  # a mistake is told now
-    return Ladder(names, options.games, options.search_games, options.gate, options.size)
 
 
 def _tell(as_json: bool):

@@ -14,30 +14,30 @@ from typing import Any
 
 from strategos.durable import write_folder_atomically
 from strategos.evaluate.ladder import Size, climb
-from strategos.games import make_game
-from strategos.games.kuhn.exploitability import decisions, expected_chips, table
+from strategos.evaluate.measures import EXACT, deals_of, how_measured
 from strategos.games.spec import Game
 from strategos.play.agents import (
-    META_FILE,
-    WEIGHTS_FILE,
+    ONNX_SUFFIX,
     PolicyError,
-    checked_bytes,
-    find_checkpoint,
+    copy_agent,
+    find_weights,
     is_bot,
     load_policy,
     read_meta,
+    weights_hash,
 )
-from strategos.play.exploitability import agent_exploitability
+from strategos.play.exploitability import agent_exploitability, exact_gain, exact_unit
 from strategos.play.network import NetworkPolicy
-from strategos.play.policy import Policy, SessionPolicy
-from strategos.train.checkpoint import checkpoint_folders, samples_of
-from strategos.train.config import TrainConfig, load_config
-from strategos.train.deals import Deals
+from strategos.play.policy import Policy
+from strategos.train.checkpoint import checkpoint_folders, run_lock, samples_of
+from strategos.train.config import TrainConfig
+from strategos.train.config_files import load_config
 from strategos.train.duel import deal_keys, play_duel
+from strategos.train.loop import CONFIG_JSON
 
 AGENT_FOLDER, PICTURE_FILE = "agent", "exploiter.png"
-GAMES = ("generals", "kuhn")
-"""Those that PPO learns."""
+PRESETS = {"generals": "quick", "kuhn": "kuhn"}
+"""The games that PPO learns, and the preset that an exploiter begins from."""
 _SEED = 20_290_000
 _PURE = {
     "ppo.magnet": 0.0,
@@ -48,9 +48,8 @@ _PURE = {
     "ppo.epochs": 4,
     "ppo.average_decay": 0.95,
 }
-"""A best response to a fixed policy is pure, and the preset of Kuhn poker is made for a mixed equilibrium."""
-_CHIPS = 2
-"""Of Kuhn poker, in one unit of its returns."""
+"""A best response to a fixed policy is pure; a preset of a game that is measured exactly is made for a mixed
+equilibrium."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Exploit:
     samples: int
     elapsed_s: float
     value: float
-    """Share of the games won; in Kuhn poker chips a game, the mean of both seats."""
+    """Share of the games won; in Kuhn poker chips a game, the mean of both seats (see `unit_of`)."""
     low: float
     """The 95 % interval; of no width where the value is exact."""
     high: float
@@ -68,31 +67,41 @@ class Exploit:
 
     def summary(self, game: str) -> str:
         """One short line."""
-        form, unit = (".1%", "of the games") if game == "generals" else ("+.3f", "chips a game")
+        form = "+.3f" if how_measured(game) == EXACT else ".1%"
         interval = f" ({self.low:{form}} to {self.high:{form}})" if self.high > self.low else ", exactly"
-        return f"{self.samples:>12,} samples  wins {self.value:{form}} {unit}{interval}"
+        return f"{self.samples:>12,} samples  wins {self.value:{form}} {unit_of(game)}{interval}"
+
+
+def unit_of(game: str) -> str:
+    """What an exploiter wins, in words."""
+    return f"{exact_unit(game)[0]} a game" if how_measured(game) == EXACT else "of the games"
 
 
 def freeze(agent: str, run_dir: Path) -> str:
     """The name by which the exploiter's run plays `agent`: a bot's own, else a copy in the run's folder.
 
-    `PolicyError` for a program, and where the folder has the exploiter of another agent.
+    `PolicyError` for a program, and where the folder is that of another run, to which nothing is done then;
+    `RunError` where somebody trains in it.
     """
     if is_bot(agent):
         return agent
-    if isinstance(load_policy(agent), SessionPolicy):
+    source = find_weights(agent)
+    if source is None:
         raise PolicyError(f"{agent} is a program; an exploiter is trained in thousands of games side by side")
-    if agent.endswith(".onnx"):
-        return str(Path(agent).resolve())
-    folder, copy = find_checkpoint(agent), run_dir / AGENT_FOLDER
-    meta = read_meta(folder)
-    if copy.is_dir():
-        if read_meta(copy)["files"][WEIGHTS_FILE] != meta["files"][WEIGHTS_FILE]:
+    load_policy(source)  # a damaged one is told now
+    folder = run_dir / AGENT_FOLDER
+    copy = folder / source.name if source.suffix == ONNX_SUFFIX else folder
+    if (run_dir / CONFIG_JSON).exists() and not folder.is_dir():
+        raise PolicyError(f"{run_dir} is another run already; choose another --run")
+    if folder.is_dir():
+        if not copy.exists() or weights_hash(copy) != weights_hash(source):
             raise PolicyError(f"{run_dir} has the exploiter of another agent; choose another --run")
         return str(copy)
-    described = (folder / META_FILE).read_bytes()
-    weights = checked_bytes(folder, WEIGHTS_FILE, meta)
-    write_folder_atomically(copy, {WEIGHTS_FILE: weights, META_FILE: described})
+    with run_lock(run_dir):
+        if copy != folder:
+            write_folder_atomically(folder, {copy.name: source.read_bytes()})
+        else:
+            copy_agent(source, copy)
     return str(copy)
 
 
@@ -116,14 +125,13 @@ def exploiter_config(
     }
     if samples is not None:
         changes["samples"] = samples
-    if game == "kuhn":
-        changes |= _PURE
-        return load_config("kuhn", changes)
+    if how_measured(game) == EXACT:
+        return load_config(PRESETS[game], changes | _PURE)
     height, width = size
     # Many short iterations: a probe is over before the long ones of the preset have come to anything.
     changes |= {"rollout.games": 64, "ppo.minibatch": 256, "ppo.average_decay": 0.99}
     changes["stages"] = [{"boards": [{"height": height, "width": width}]}]
-    return load_config("quick", changes)
+    return load_config(PRESETS[game], changes)
 
 
 def measure(
@@ -147,8 +155,8 @@ def measure(
 def _against(config: TrainConfig, folder: Path, frozen: str, games: int) -> tuple[float, float, float, int]:
     # Both look from one side, as they did in training; all eight sides take eight times as long.
     exploiter, agent = (load_policy(each, symmetries=False) for each in (folder, frozen))
-    if config.game.name == "kuhn":
-        return _chips(exploiter, agent, games)
+    if how_measured(config.game.name) == EXACT:
+        return _gain(config.game.name, exploiter, agent, games)
     board = config.stages[-1].boards[0]
     (rung,) = climb(
         exploiter,
@@ -162,16 +170,16 @@ def _against(config: TrainConfig, folder: Path, frozen: str, games: int) -> tupl
     return rung.win_share, rung.low, rung.high, rung.games
 
 
-def _chips(exploiter: Policy, agent: Policy, games: int) -> tuple[float, float, float, int]:
-    """Chips a game: exact between networks, else played."""
+def _gain(game: str, exploiter: Policy, agent: Policy, games: int) -> tuple[float, float, float, int]:
+    """What is won in a game: exactly between networks, else in `games`, two to a deal."""
+    deals, (_, units) = deals_of(game, None), exact_unit(game)
     if isinstance(exploiter, NetworkPolicy) and isinstance(agent, NetworkPolicy):
-        views, masks = decisions()
-        mine, theirs = (table(each.probabilities(views, masks, None)) for each in (exploiter, agent))
-        chips = (expected_chips(mine, theirs) - expected_chips(theirs, mine)) / 2
-        return chips, chips, chips, 0
-    duel = play_duel(Deals((make_game("kuhn"),), (1.0,)), exploiter, agent, deal_keys(_SEED, 0, games), _SEED)
+        gain = exact_gain(deals.game, exploiter, agent)
+        return gain, gain, gain, 0
+    seats = deals.game.spec.num_players
+    duel = play_duel(deals, exploiter, agent, deal_keys(_SEED, 0, games // seats), _SEED)
     low, high = duel.interval()
-    return _CHIPS * duel.points, _CHIPS * low, _CHIPS * high, 2 * games
+    return units * duel.points, units * low, units * high, games // seats * seats
 
 
 def exact_best_response(game: Game, frozen: str) -> float | None:
@@ -196,7 +204,7 @@ def exploits_png(found: list[Exploit], game: str, agent: str, exact: float | Non
         axes.legend(fontsize=8, frameon=False)
     axes.set_title(f"an exploiter of {agent}", fontsize=11, loc="left")
     axes.set_xlabel("million samples", fontsize=9)
-    axes.set_ylabel("share of games won" if game == "generals" else "chips a game", fontsize=9)
+    axes.set_ylabel(f"wins {unit_of(game)}", fontsize=9)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     picture = io.BytesIO()

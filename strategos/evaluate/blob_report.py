@@ -11,8 +11,8 @@ from strategos.evaluate.contests import Contest, final_contests
 from strategos.evaluate.report import Report
 from strategos.evaluate.shown_round import show_round
 from strategos.play.agents import load_policy
+from strategos.play.bots import anchor_among
 from strategos.play.network import NetworkPolicy
-from strategos.train.champions import anchor_of
 from strategos.train.config import TrainConfig
 from strategos.train.deals import first_kind, make_deals
 from strategos.train.gate import Standings
@@ -66,7 +66,7 @@ def add_history(report: Report, config: TrainConfig, meta: dict[str, Any], rows:
         if "gate/points" in row
     ]
     report.alarms = [(row["samples"], alarm) for row in rows for alarm in row.get("alarms", ())]
-    anchor = anchor_of(dict.fromkeys(config.evaluation.against))
+    anchor = anchor_among(config.evaluation.against)
     report.points_ratings = Standings.load(meta["champions"]["meetings"]).ratings(anchor)
     report.anchor = anchor
 

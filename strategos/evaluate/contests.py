@@ -9,10 +9,13 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from strategos.engine.pool import available_cores
+from strategos.play.agents import is_bot, load_policy
 from strategos.play.beliefs import make_beliefs
 from strategos.play.evaluators.mixed import MixedEvaluator
 from strategos.play.evaluators.network import NetworkEvaluator
@@ -22,6 +25,7 @@ from strategos.play.policy import Policy
 from strategos.play.search import SearchConfig
 from strategos.play.search_bots import SearchPolicy
 from strategos.train.deals import Deals
+from strategos.train.devices import one_thread_each
 from strategos.train.duel import Duel, Maker, deal_keys, joined, play_duel
 
 PLAYOUTS = 8
@@ -73,7 +77,8 @@ def contest(deals: Deals, player: Maker, table: Maker, *, count: int, seed: int)
     def play(part: np.ndarray) -> Duel:
         return play_duel(deals, player(), table(), keys[part], seed + int(part[0]), given_up.is_set)
 
-    with ThreadPoolExecutor(min(_PARTS, available_cores()), initializer=_one_thread) as executor:
+    cores = min(_PARTS, available_cores())
+    with ThreadPoolExecutor(cores, initializer=one_thread_each, initargs=("cpu",)) as executor:
         try:
             duel = joined(list(executor.map(play, parts)))
         finally:
@@ -92,21 +97,28 @@ def contest(deals: Deals, player: Maker, table: Maker, *, count: int, seed: int)
     )
 
 
-def _one_thread() -> None:
-    import torch
+def maker_of(source: str | Path, temperature: float) -> Maker:
+    """Makes the player that `source` names now, whatever becomes of its run while games are played.
 
-    torch.set_num_threads(1)
+    A network is loaded once and shared; bots, some of whom search, are made anew for each thread.
+    """
+    player = load_policy(source, temperature=temperature)
+    return partial(load_policy, source) if is_bot(str(source)) else lambda: player
 
 
-def searching(deals: Deals, agent: NetworkPolicy, worlds: int, simulations: int) -> Maker:
-    """Makes the agent with a search of `worlds` x `simulations`; network and playouts judge its leaves."""
-    config = SearchConfig(worlds=worlds, simulations=simulations, gumbel_scale=0.0)
+def searching(
+    deals: Deals, agent: NetworkPolicy, worlds: int, simulations: int, beliefs: str = "uniform"
+) -> Maker:
+    """Makes the agent with a search of `worlds` x `simulations`; network and playouts judge its leaves.
+
+    With `beliefs` "reweighed" it expects the others to act as it would itself.
+    """
+    config = SearchConfig(worlds=worlds, simulations=simulations, gumbel_scale=0.0, beliefs=beliefs)
 
     def make() -> Policy:
         network = NetworkEvaluator(deals.game, agent.network, agent.encode)
         evaluator = MixedEvaluator(network, RolloutEvaluator(PLAYOUTS))
-        beliefs = make_beliefs(deals.game)
-        return SearchPolicy(deals.game, beliefs, evaluator, config, f"{agent.name} + search")
+        return SearchPolicy(deals.game, make_beliefs(deals.game), evaluator, config, f"{agent.name} + search")
 
     return make
 

@@ -19,8 +19,8 @@ from strategos.games.rng import derive
 from strategos.games.spec import Game
 from strategos.play.match import play_match
 from strategos.play.policy import Policy
+from strategos.ratings.boards import BoardResult
 from strategos.ratings.elo import difference_of
-from strategos.ratings.payoff import score_interval
 from strategos.ratings.sprt import SequentialTest, Verdict, decide
 from strategos.train.deals import Deals
 from strategos.train.devices import one_thread_each
@@ -103,7 +103,7 @@ def gate_boards(
     """
     if game.spec.num_players != 2:
         raise ValueError(f"a pair of games has two seats, and this game has {game.spec.num_players}")
-    counts = np.zeros(3, np.int64)
+    counts, boards = np.zeros(3, np.int64), np.zeros(len(_PAIR_SHARES), np.int64)
     misconduct: list[str] = []
 
     def observe(first: int, last: int) -> np.ndarray:
@@ -117,11 +117,12 @@ def gate_boards(
         counts[:] += (match.wins[0], match.draws[0], match.losses[0])
         misconduct.extend(line for line in match.misconduct if line not in misconduct)
         assert match.paired is not None
+        boards[:] += match.paired[0]
         return np.repeat(_PAIR_SHARES, match.paired[0])
 
     verdict, scores = decide(test, test.of_pair_scores, observe, on_look)
     wins, draws, losses = counts.tolist()
-    share_low, share_high = score_interval(wins, draws, losses)
+    share_low, share_high = BoardResult("candidate", "baseline", tuple(boards.tolist())).interval()
     estimate = (
         difference_of(float(scores.mean())),
         difference_of(share_low),

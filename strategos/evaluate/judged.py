@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from strategos.durable import write_atomically
+from strategos.play.bots import anchor_among
 from strategos.ratings import bradley_terry, points
 from strategos.ratings.payoff import Result
+from strategos.train.checkpoint import RunError
 
 JUDGED_FOLDER, RESULTS_FILE, PICTURE_FILE = "judged", "results.jsonl", "strength.png"
+TERMS_FILE = "terms.json"
+"""What all results of a run have in common, written before the first of them."""
 BEST = "best"
 """The opponent's name in the result that says whether a checkpoint became the best; always its last."""
-SHARE, POINTS, CHIPS = "share of games won", "points of a deal", "exploitability in chips"
+SHARE, POINTS = "share of games won", "points of a deal"
 _COLOURS = ("#1f7fc4", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 
 
@@ -75,9 +79,13 @@ def read_judged(run_dir: Path) -> list[Judged]:
 
 
 class Results:
-    """The results of a run, appended one by one; whatever kills the writer, whole lines stay."""
+    """The results of a run, appended one by one; whatever kills the writer, whole lines stay.
 
-    def __init__(self, run_dir: Path) -> None:
+    `RunError` where there are some on other `terms` already: one list and one curve are of one kind of games.
+    """
+
+    def __init__(self, run_dir: Path, terms: Mapping[str, Any]) -> None:
+        _hold_to(run_dir / JUDGED_FOLDER / TERMS_FILE, json.loads(json.dumps(terms)))
         self.known = read_judged(run_dir)
         path = run_dir / JUDGED_FOLDER / RESULTS_FILE
         whole = "".join(json.dumps(asdict(each)) + "\n" for each in self.known)
@@ -101,6 +109,27 @@ class Results:
         return taken[-1] if taken else None
 
 
+def _hold_to(path: Path, terms: dict[str, Any]) -> None:
+    """Write the terms down, or refuse those that are not the ones in the file."""
+    if not path.is_file():
+        write_atomically(path, json.dumps(terms, indent=1).encode())
+        return
+    try:
+        before = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise RunError(f"{path} is damaged: {error}; remove {path.parent} to judge all anew") from None
+    changed = [
+        f"{name} was {before.get(name)}, not {terms.get(name)}"
+        for name in {**before, **terms}
+        if before.get(name) != terms.get(name)
+    ]
+    if changed:
+        raise RunError(
+            f"{path.parent} was judged on other terms ({'; '.join(changed)}); judge on those, or remove the "
+            "folder to judge all anew"
+        )
+
+
 def judged_rows(found: Sequence[Judged]) -> list[dict[str, Any]]:
     """Results as rows of metrics: `judged/OPPONENT` with its interval, and `judged_rating`."""
     rows: dict[int, dict[str, Any]] = {}
@@ -119,24 +148,38 @@ def judged_rows(found: Sequence[Judged]) -> list[dict[str, Any]]:
 def ratings(found: Sequence[Judged]) -> dict[str, tuple[float, float, float]]:
     """Rating and 95 % interval of each agent, by the hash of its weights, from all results together.
 
-    Bradley-Terry of games won (the anchor at 1500), points of deals (at 0); the anchor is random, or else the
-    first opponent. Nothing where nobody was met.
+    Bradley-Terry of games won (the anchor at 1500), points of deals (at 0). Both games of a pair are counted
+    as if they were independent, as in every fit of that kind. Nothing where nobody was met, and nobody whom
+    no games link to the anchor.
     """
     once = {(each.weights, each.opponent): each for each in reversed(found)}
-    met = [each for each in once.values() if each.games and each.unit != CHIPS]
-    anchors = sorted({each.opponent for each in met} - {BEST}, key=lambda name: (name != "random", name))
-    if not anchors:
+    met = [each for each in once.values() if each.games]
+    opponents = {each.opponent for each in met} - {BEST}
+    if not opponents:
         return {}
+    anchor = anchor_among(sorted(opponents))
+    met = _linked(met, anchor)
     agents = {each.weights for each in met}
     if met[0].unit == SHARE:
         games = [Result(each.weights, _whom(each), each.wins, each.draws, each.losses) for each in met]
-        table = bradley_terry.fit(games, anchor=anchors[0])
+        table = bradley_terry.fit(games, anchor=anchor)
         return {each.name: (each.rating, each.low, each.high) for each in table if each.name in agents}
     deals = [
         points.Meeting(each.weights, _whom(each), each.games, each.value, _variance(each)) for each in met
     ]
-    listed = points.fit(deals, anchor=anchors[0])
+    listed = points.fit(deals, anchor=anchor)
     return {each.name: (each.points, each.low, each.high) for each in listed if each.name in agents}
+
+
+def _linked(met: Sequence[Judged], anchor: str) -> list[Judged]:
+    """The results of those whom games link to the anchor, directly or through others."""
+    linked, before = {anchor}, 0
+    while len(linked) > before:
+        before = len(linked)
+        for each in met:
+            if linked & (pair := {each.weights, _whom(each)}):
+                linked |= pair
+    return [each for each in met if each.weights in linked]
 
 
 def _whom(result: Judged) -> str:

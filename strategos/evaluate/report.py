@@ -26,6 +26,7 @@ from strategos.ratings.points import PointsRating
 
 if TYPE_CHECKING:
     from strategos.evaluate.contests import Contest
+    from strategos.evaluate.league_report import LeagueShown
     from strategos.evaluate.shown_round import ShownRound
     from strategos.evaluate.stage_report import StageShown
 
@@ -57,6 +58,7 @@ class Report:
     """After how many samples a new champion had forgotten something, and what."""
     stages: Sequence[StageShown] = ()
     """Of a curriculum with more than one."""
+    league: LeagueShown | None = None
     points_ratings: Sequence[PointsRating] = ()
     shown_round: ShownRound | None = None
     curves_png: bytes = b""

@@ -11,17 +11,20 @@ from strategos.evaluate.blob_report import add_contests, add_history, commands
 from strategos.evaluate.contests import Contest
 from strategos.evaluate.judged import judged_rows, read_judged
 from strategos.evaluate.ladder import Rung, Size, climb
+from strategos.evaluate.league_report import show_league
 from strategos.evaluate.machine import describe
 from strategos.evaluate.report import Report, curves_png, record_game, replay_of_record, write_report
 from strategos.evaluate.stage_report import show_stages
 from strategos.evaluate.standings import Standings, standings
 from strategos.games import make_game
 from strategos.play.agents import find_checkpoint, load_policy, read_meta
+from strategos.play.bots import anchor_among
 from strategos.play.match import play_match
 from strategos.play.network import NetworkPolicy
 from strategos.play.policy import Policy
 from strategos.play.record import write_records
-from strategos.train.config import TrainConfig, to_toml
+from strategos.train.config import TrainConfig
+from strategos.train.config_files import to_toml
 from strategos.train.loop import read_run_config
 from strategos.train.metrics import read_metrics
 
@@ -79,6 +82,7 @@ def report_run(
     if "curriculum" in meta:
         newest = read_meta(find_checkpoint(run_dir, "latest"))
         report.stages = show_stages(config.stages, newest["curriculum"]["history"])
+        report.league = show_league(run_dir)
     if "champions" in meta:
         add_history(report, config, meta, rows)
     if config.game.name == "blob":
@@ -129,8 +133,7 @@ def _matches(
         for pair in combinations(bots, 2):
             match = play_match(game, list(pair), num_games=games, seed=_REPORT_SEED, tick_limit=limit)
             results.append(match.result())
-    anchor = "random" if "random" in config.evaluation.against else config.evaluation.against[0]
-    return rungs, standings(results, anchor=anchor)
+    return rungs, standings(results, anchor=anchor_among(config.evaluation.against))
 
 
 def _game_to_watch(config: TrainConfig, agent: Policy, run_dir: Path) -> dict:

@@ -51,6 +51,10 @@ def _plain(matrix: np.ndarray) -> list[list[float | None]]:
 
 
 def standings(results: Sequence[Result], *, anchor: str) -> Standings:
-    """Ratings and payoff of `results`, games taken as independent."""
+    """Ratings and payoff of `results`.
+
+    Games are taken as independent. Where boards were played from both seats they are not, and the intervals
+    are a little off; `BoardResult.interval` and the bootstrap of tournaments count boards.
+    """
     ratings = bradley_terry.fit(results, anchor=anchor)
     return Standings(anchor, ratings, payoff_matrix(results, [rating.name for rating in ratings]))

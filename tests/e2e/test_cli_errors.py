@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import hashlib
 import json
@@ -15,10 +16,13 @@ import numpy as np
 import pytest
 
 from strategos.cli import _noticing, main
+from strategos.commands.arguments import chosen_temperature
+from strategos.commands.gate import EXIT_CODES
 from strategos.engine.batch import Batch
 from strategos.games import make_game
 from strategos.games.generals.replay import replay_of_game
 from strategos.games.generals.replay_files import write_replay
+from strategos.play.exploitability import EXPLOITABILITY
 
 REPLAY = "shape.gioreplay"
 
@@ -38,6 +42,10 @@ CASES = {
         ["cards@0 cannot play this game of generals"],
     ),
     "an agent without matches": (["evaluate", "cards", "--against", "random"], ["kuhn", "drop --against"]),
+    "a program at a game of cards": (
+        ["evaluate", "heuristic", "--against", "cmd:cat"],
+        ["cat plays generals", "game of blob"],
+    ),
     "boards at Blob": (["evaluate", "heuristic", "--size", "8"], ["--size is for generals", "game of blob"]),
     "ticks at Blob": (["evaluate", "random", "--deal", "3x2", "--ticks", "9"], ["--ticks is for generals"]),
     "a temperature that is none": (["evaluate", "hunter", "--temperature", "nan"], ["'nan'", "0 (greedy)"]),
@@ -108,7 +116,9 @@ CASES = {
     "a checkpoint with damaged data": (["play", "garbled"], ["meta.json", "damaged"]),
     "a checkpoint without weights": (["evaluate", "weightless"], ["ema.safetensors"]),
     "no such replay": (["replay", "none.gior"], ["none.gior does not exist", ".gioreplay"]),
-    "a folder as a replay": (["replay", "empty"], ["is a folder"]),
+    "a folder without games": (["replay", "empty"], ["empty holds no files of recorded games"]),
+    "a page of a folder": (["replay", "empty", "--html", "a.html"], ["--html is for one game", "a folder"]),
+    "a player of one game": (["replay", REPLAY, "--player", "hunter"], ["--player is for a folder"]),
     "noise as a replay": (["replay", "noise.gior"], ["noise.gior"]),
     "a replay with a wrong field": (["replay", REPLAY], [REPLAY, "mapWidth"]),
     "noise as a record": (["replay", "noise.parquet"], ["noise.parquet"]),
@@ -207,10 +217,34 @@ def test_ctrl_c_is_noticed_even_where_it_is_swallowed():
     assert stops == [signal.SIGINT] and signal.getsignal(signal.SIGINT) is before
 
 
-def test_the_trace_is_there_for_whoever_asks(folder, monkeypatch):
+def test_the_trace_is_there_for_whoever_asks(folder, monkeypatch, capsys):
     monkeypatch.setenv("STRATEGOS_DEBUG", "1")
-    with pytest.raises(Exception, match="no command"):
-        main(["trian"])
+    assert main(["trian"]) == 2
+    assert "Traceback" in (told := capsys.readouterr().err) and "no command" in told
+
+
+def test_a_fault_of_ours_is_no_decision_of_a_gate(monkeypatch, capsys):
+    def fail(arguments):
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr("strategos.commands.gate.run", fail)
+    assert main(["gate", "hunter", "--against", "random"]) == 70 not in EXIT_CODES.values()
+    assert "RuntimeError: a fault" in capsys.readouterr().err
+
+
+def test_a_game_without_bots_and_without_a_known_answer_needs_opponents(folder, monkeypatch, capsys):
+    monkeypatch.delitem(EXPLOITABILITY, "kuhn")
+    assert main(["evaluate", "cards"]) == 2
+    assert "--against" in capsys.readouterr().err
+    assert main(["evaluate", "cards", "--against", "random", "--games", "8", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["results"][0]["deals"] == 8
+
+
+@pytest.mark.parametrize(
+    ("given", "game", "chosen"), [(None, "blob", 0), (None, "kuhn", 1), (0.5, "blob", 0.5)]
+)
+def test_networks_choose_as_their_game_is_measured(given, game, chosen):
+    assert chosen_temperature(argparse.Namespace(temperature=given), game) == chosen
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -38,3 +39,11 @@ def test_no_number_is_cut(width):
 def test_a_screen_of_eighty_columns_has_tables():
     assert "55.0% to 62.0%" in shown(80, rungs_table([RUNG]), [RUNG])
     assert "+0.027 to +0.051" in shown(80, contests_table([CONTEST]), [CONTEST])
+
+
+def test_names_are_shown_as_they_are():
+    """A program is named by its command line, in which brackets mean nothing to us."""
+    name = "cmd:bot [/x] [b]"
+    rung, contest = replace(RUNG, opponent=name), replace(CONTEST, player=name, table=name)
+    assert name in shown(200, rungs_table([rung]), [rung]) and name in shown(20, rungs_table([rung]), [rung])
+    assert shown(200, contests_table([contest]), [contest]).count(name) == 2

@@ -19,6 +19,7 @@ from strategos.evaluate.best_response import (
 from strategos.games import make_game
 from strategos.play.agents import PolicyError, find_checkpoint, read_meta
 from strategos.train.checkpoint import checkpoint_folders, samples_of
+from strategos.train.duel import play_duel
 from strategos.train.loop import train
 from strategos.train.metrics import read_metrics
 
@@ -87,6 +88,42 @@ def test_the_agent_is_frozen_and_stays_who_it_was(bad, tmp_path):
     other = next(each for each in checkpoint_folders(bad) if each != find_checkpoint(bad))
     with pytest.raises(PolicyError, match="another agent"):
         freeze(str(other), tmp_path)
+
+
+def test_the_run_of_somebody_else_is_left_alone(bad):
+    with pytest.raises(PolicyError, match="another run"):
+        freeze(str(bad), bad)
+    assert not (bad / AGENT_FOLDER).exists()
+
+
+def test_an_agent_in_a_file_is_frozen_too(bad, tmp_path):
+    file, run = tmp_path / "agent.onnx", tmp_path / "exploiter"
+    assert main(["export", str(bad), "--output", str(file)]) == 0
+    frozen = Path(freeze(str(file), run))
+    content = file.read_bytes()
+    assert frozen.parent == run / AGENT_FOLDER and frozen.read_bytes() == content
+    assert freeze(str(file), run) == str(frozen)
+    worse = next(each for each in checkpoint_folders(bad) if each != find_checkpoint(bad))
+    assert main(["export", str(worse), "--output", str(file)]) == 0
+    with pytest.raises(PolicyError, match="another agent"):
+        freeze(str(file), run)
+    assert frozen.read_bytes() == content
+
+
+def test_so_many_games_are_played_as_are_asked_for(tmp_path, monkeypatch):
+    """A deal of Kuhn poker is two games."""
+    config = exploiter_config("random", "kuhn", (8, 8), samples=1000, minutes=0.0, seed=1)
+    train(config, tmp_path, quiet=True)
+    deals: list[int] = []
+
+    def play_counted(table, player, other, keys, seed):
+        deals.append(len(keys))
+        return play_duel(table, player, other, keys, seed)
+
+    monkeypatch.setattr("strategos.evaluate.best_response.play_duel", play_counted)
+    found = measure(tmp_path, config, "random", games=64)
+    assert {each.games for each in found} == {64} and set(deals) == {32}
+    assert all(each.low < each.value < each.high for each in found)
 
 
 @pytest.mark.parametrize(

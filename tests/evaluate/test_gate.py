@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from strategos.cli import main
+from strategos.evaluate.contests import maker_of
 from strategos.evaluate.gate import gate_boards, gate_deals, kept_elo, kept_points
 from strategos.games import make_game
-from strategos.play.agents import load_policy
-from strategos.ratings.elo import expected_score
+from strategos.play.agents import find_checkpoint, load_policy
+from strategos.ratings.elo import difference_of, expected_score
+from strategos.ratings.payoff import score_interval
 from strategos.ratings.sprt import CONTINUE, SequentialTest, decide
 from strategos.train.deals import Deals
+from tests.small_runs import straight_run
 
 BOARDS = ("--size", "8", "--ticks", "80")
 
@@ -66,6 +71,37 @@ def test_deals_are_judged_in_points_from_every_seat():
     worse = gate_deals(deals, random, heuristic, test, seed=1)
     assert worse.decision == "reject" and worse.high < 0
     assert gate_deals(deals, random, random, test, seed=2).decision != "accept"
+
+
+def test_a_pair_of_games_is_one_observation(board, monkeypatch):
+    """A board that its first seat wins for both says nothing, and so do 64 of them, with certainty."""
+
+    def play_split(game, policies, *, num_games, seed, tick_limit):
+        won, pairs = np.array([num_games // 2] * 2), np.array([[0, 0, num_games // 2, 0, 0]] * 2)
+        return SimpleNamespace(wins=won, draws=0 * won, losses=won, misconduct=(), paired=pairs)
+
+    monkeypatch.setattr("strategos.evaluate.gate.play_match", play_split)
+    found = on_boards(board, "random", "random", maximum=64)
+    independent = [difference_of(share) for share in score_interval(found.wins, 0, found.losses)]
+    assert found.estimate == 0 and found.low < 0 < found.high
+    assert found.high - found.low < 0.5 * (independent[1] - independent[0])
+
+
+def test_who_is_tested_stays_who_it_was(tmp_path, tmp_path_factory):
+    """A run that trains on has another best between two looks."""
+    best = find_checkpoint(straight_run("alphazero", tmp_path_factory.getbasetemp()))
+    copy = tmp_path / "agent"
+    shutil.copytree(best, copy)
+    network, search = maker_of(copy, 0.0), maker_of("mcts-10", 0.0)
+    shutil.rmtree(copy)
+    assert network() is network() and network().name == load_policy(best).name
+    assert search() is not search()  # whoever searches belongs to one thread
+
+
+def test_a_short_test_looks_at_least_once():
+    test = SequentialTest(0.0, 1.0, look=50).at_most(10)
+    assert (test.minimum, test.maximum, test.look) == (10, 10, 10)
+    assert SequentialTest(0.0, 1.0).at_most(100).minimum == SequentialTest.minimum
 
 
 def test_what_is_kept_is_a_share_of_the_baselines_own_score():
@@ -123,8 +159,8 @@ def test_exit_codes_are_for_ci(arguments, code, capsys):
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        (("hunter", "--against", "heuristic"), "plays"),
-        (("hunter", "--against", "random", "--game", "blob"), "cannot play"),
+        (("hunter", "--against", "heuristic"), "hunter generals and heuristic blob"),
+        (("hunter", "--against", "random", "--game", "blob"), "one game is needed"),
         (("heuristic", "--against", "random", "--game", "generals"), "one game is needed"),
         (("hunter", "--against", "random", "--elo0", "30"), "must be above null"),
         (("hunter", "--against", "random", "--keep", "1.5"), "not a share"),

@@ -14,6 +14,7 @@ from strategos.evaluate.ladder import Rung, climb
 from strategos.evaluate.report import Report, curves_png, report_page
 from strategos.evaluate.standings import standings
 from strategos.play.agents import load_policy
+from strategos.play.bots import anchor_among
 from strategos.ratings.payoff import Result
 
 
@@ -100,6 +101,12 @@ def test_a_report_holds_everything_and_needs_nothing_else(rungs):
         assert f"{100 * rung.win_share:.1f} %" in page
     without_data = re.sub(r'src="data:image/png;base64,[^"]+"', "", page)
     assert not re.search(r'<(?:link|iframe)|src="|url\(|https?://|@import|fetch\(', without_data)
+
+
+def test_the_rating_of_a_bot_is_fixed_where_there_is_one():
+    assert anchor_among(["quick", "hunter", "random"]) == "random"
+    assert anchor_among(["quick", "mcts-100", "hunter"]) == "hunter"
+    assert anchor_among(["quick", "another"]) == "quick"
 
 
 def test_an_empty_report_is_still_a_page():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import pytest
 
 from strategos.cli import main
 from strategos.evaluate.judged import BEST, JUDGED_FOLDER, Judged, judged_rows, ratings, read_judged
+from strategos.evaluate.judging import Ladder
 from strategos.evaluate.report import curves_png
-from strategos.evaluate.watch import Ladder, watching
+from strategos.evaluate.watch import watching
 from strategos.games import make_game
 from strategos.play.agents import find_checkpoint, load_policy, read_meta
 from strategos.play.exploitability import agent_exploitability
@@ -65,6 +67,38 @@ def test_the_best_is_handed_over_when_the_run_is_over_and_nobody_holds_it(run):
         assert watch.hand_over()
         assert watch.results.best is not None
         assert read_meta(find_checkpoint(run))["samples"] == watch.results.best.samples
+
+
+@pytest.mark.parametrize(
+    ("ended", "over"), [(None, False), ("interrupted", False), ("time", True), ("finished", True)]
+)
+def test_a_run_is_over_when_its_newest_checkpoint_says_so(run, ended, over):
+    file = checkpoint_folders(run)[-1] / "meta.json"
+    meta = json.loads(file.read_text())
+    meta["run_state"]["ended"], meta["total_samples"] = ended, 10 * meta["samples"]
+    file.write_text(json.dumps(meta))
+    with watching(run, LADDER, lambda result: None) as watch:
+        assert watch.is_over == over
+
+
+@pytest.mark.parametrize(
+    ("ladder", "part"),
+    [
+        (Ladder(("random", "expander"), games=4, gate=4, size=(6, 6)), "size was 8x8, not 6x6"),
+        (Ladder(("hunter",), games=4, gate=4), "against was ['expander', 'random'], not ['hunter']"),
+    ],
+)
+def test_one_curve_is_of_one_kind_of_games(run, ladder, part):
+    """On other boards the same share of games would say something else; others were met by some only."""
+    for folder in checkpoint_folders(run)[1:]:
+        shutil.rmtree(folder)
+    assert judge(run) == 1
+    known = (run / JUDGED_FOLDER / "results.jsonl").read_bytes()
+    with pytest.raises(RunError, match=re.escape(part)):
+        judge(run, ladder)
+    assert (run / JUDGED_FOLDER / "results.jsonl").read_bytes() == known
+    more = Ladder(("expander", "random"), games=8, gate=2)  # how often they meet, every line says itself
+    assert judge(run, more) == 0
 
 
 def test_a_checkpoint_may_be_pruned_once_it_was_seen(run):
@@ -144,6 +178,8 @@ def test_ratings_follow_the_results():
     assert rated["b"][0] > rated["a"][0] == pytest.approx(1500, abs=30)
     assert all(low < middle < high for middle, low, high in rated.values())
     assert ratings(found[2:]) == {}
+    apart = [*found, result("c", "hunter", 9, 11), result("d", BEST, 3, 17, "c")]
+    assert ratings(apart) == rated  # nobody whom no games link to random
 
 
 @pytest.mark.parametrize(
@@ -160,6 +196,20 @@ def test_mistakes_are_one_line(arguments, part, capsys):
     assert part in error and len(error.splitlines()) == 1
 
 
-def test_an_unknown_player_on_the_ladder_is_told_at_once(run, capsys):
-    assert main(["watch", str(run), "--against", "huntre", "--once"]) == 2
-    assert "hunter" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("algorithm", "arguments", "part"),
+    [
+        ("ppo", ("--against", "huntre"), "hunter"),
+        ("ppo", ("--against", "random", "heuristic"), "heuristic cannot play this game of generals"),
+        ("ppo", ("--against", "random", "--size", "1"), "at least 4"),
+        ("alphazero", ("--against", "hunter"), "hunter cannot play this game of blob"),
+        ("alphazero", ("--against", "cmd:cat"), "cat plays generals"),
+        ("alphazero", ("--size", "8"), "--size is of a board"),
+    ],
+)
+def test_who_cannot_be_met_is_told_at_once(algorithm, arguments, part, tmp_path_factory, capsys):
+    run = straight_run(algorithm, tmp_path_factory.getbasetemp())
+    assert main(["watch", str(run), "--once", *arguments]) == 2
+    error = capsys.readouterr().err.strip()
+    assert part in error and len(error.splitlines()) == 1
+    assert not (run / JUDGED_FOLDER).exists()

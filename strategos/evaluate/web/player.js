@@ -216,7 +216,10 @@ class Painter {
 
 function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key === "style") made.style.cssText = value;   // allowed where a page's policy forbids style attributes
+    else made.setAttribute(key, value);
+  }
   made.append(...children);
   return made;
 }
