@@ -67,7 +67,9 @@ class Table:
 
     def legal(self, action: int) -> bool:
         """Whether you may play `action` now."""
-        return bool(self.batch.observation.masks[0, 0, action >> 3] >> (action & 7) & 1)
+        from strategos.games.masks import is_set
+
+        return bool(is_set(self.batch.observation.masks[0, 0], action))
 
     def step(self, action: int) -> None:
         """Play `action` and the opponents' answers."""

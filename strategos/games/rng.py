@@ -2,7 +2,8 @@
 
 Draw number `counter` of stream `key` is a hash of the two: no hidden state, so a stream can be
 saved, cloned and continued on any thread. Everything is int64 arithmetic that never overflows
-(32-bit words times 31-bit constants), so that plain Python and compiled code agree.
+(32-bit words times 31-bit constants), or exact in float64, so that plain Python and compiled
+code agree.
 
 Source of the mixing constants: the published search of the hash-prospector project for 32-bit
 integer hashes of low bias.
@@ -13,6 +14,7 @@ from __future__ import annotations
 from strategos.games.compiled import kernel
 
 _WORD = 0xFFFFFFFF
+_WORDS = 4294967296.0
 
 
 @kernel
@@ -39,6 +41,18 @@ def draw(key: int, counter: int) -> int:
 def below(key: int, counter: int, bound: int) -> int:
     """Draw number `counter`, uniform in [0, bound); the bias is under bound / 2**32."""
     return (draw(key, counter) * bound) >> 32
+
+
+@kernel
+def uniform(key: int, counter: int) -> float:
+    """Draw number `counter`, uniform in [0, 1), in steps of 2**-32."""
+    return draw(key, counter) / _WORDS
+
+
+@kernel
+def uniform_inside(key: int, counter: int) -> float:
+    """Draw number `counter`, uniform and never 0 or 1: its logarithm is finite and below 0."""
+    return (draw(key, counter) + 0.5) / _WORDS
 
 
 @kernel

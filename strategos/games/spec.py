@@ -118,5 +118,9 @@ class LeavableGame(Protocol):
     """A game that a player can leave before its end: the others go on, and the last of them wins."""
 
     def leave(self, states: np.ndarray, row: int, player: int) -> None:
-        """Let `player` surrender game `row` of `states`."""
+        """Let `player` surrender game `row` of `states`.
+
+        A second call lets go of what is left of that player: in Generals the land, which stands until then
+        and goes to a living teammate or to nobody.
+        """
         ...

@@ -186,17 +186,6 @@ class Shards:
             yield self._read(start, stop)[first - start : last - start]
             first = last
 
-    def load_last(self, capacity: int) -> tuple[int, np.ndarray]:
-        """The newest examples, at most `capacity` and without a gap between them, and the first's number."""
-        end = first = self.end
-        for start, stop in sorted(self.spans, key=lambda span: span[1], reverse=True):
-            if stop < first or end - first >= capacity:
-                break
-            first = min(first, start)
-        first = max(first, end - capacity)
-        pieces = list(self.read(first, end))
-        return first, np.concatenate(pieces) if pieces else np.zeros(0, self.dtype)
-
     def truncate(self, end: int) -> None:
         """Forget every example from number `end` on; killed in between, calling it again finishes it."""
         for start, stop in self.spans:

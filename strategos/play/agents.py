@@ -8,9 +8,12 @@ import os
 import re
 import shlex
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from strategos.durable import write_folder_atomically
+from strategos.games import GAMES
 from strategos.play.bots import BOTS
 from strategos.play.policy import Policy
 from strategos.play.program import Limits, Program
@@ -127,9 +130,30 @@ def game_of(source: str | Path) -> str | None:
         return Program.game
     else:
         meta = read_meta(find_checkpoint(source))
-    described = meta.get("game")
-    named = described.get("name") if isinstance(described, dict) else described
-    return named or {"cards": "blob"}.get(meta["network"].get("kind"))
+    return _named_game(meta) or _game_read_by(meta["network"].get("kind"))
+
+
+def _named_game(meta: Mapping[str, Any]) -> str | None:
+    """The game of an agent's metadata: a name, a checkpoint's table with a name, or nothing."""
+    told = meta.get("game")
+    return told.get("name") if isinstance(told, Mapping) else told
+
+
+def _game_read_by(kind: str | None) -> str | None:
+    """The one game that networks of a kind play; None where there are several, or none."""
+    from strategos.play.network import NETWORKS
+
+    games = [game for game, each in NETWORKS.items() if each == kind]
+    return games[0] if len(games) == 1 else None
+
+
+def check_meta(meta: Any) -> None:
+    """`ValueError` where an agent's metadata have no table of a network, or name a game that there is not."""
+    if not isinstance(meta, Mapping) or not isinstance(meta.get("network"), Mapping):
+        raise ValueError("network must be a table")
+    game = _named_game(meta)
+    if game is not None and game not in list(GAMES):
+        raise ValueError(f"there is no game {game!r} but {', '.join(GAMES)}")
 
 
 def find_checkpoint(source: str | Path, which: str = "best") -> Path:
@@ -160,9 +184,10 @@ def read_meta(folder: Path) -> dict[str, Any]:
     """What a checkpoint says about itself; `PolicyError` if it cannot be read."""
     try:
         meta = json.loads((folder / META_FILE).read_text(encoding="utf-8"))
-        if not isinstance(meta["network"], dict) or not isinstance(meta["files"], dict):
-            raise ValueError("network and files must be tables")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        check_meta(meta)
+        if not isinstance(meta.get("files"), dict):
+            raise ValueError("files must be a table")
+    except (OSError, ValueError) as error:
         raise PolicyError(f"{folder / META_FILE} is damaged: {error}; use another checkpoint") from None
     return meta
 
@@ -180,6 +205,31 @@ def checked_bytes(folder: Path, name: str, meta: dict[str, Any]) -> bytes:
             f"{folder / name} is damaged (its hash is not the one in {META_FILE}); use another checkpoint"
         )
     return content
+
+
+def find_weights(source: str | Path) -> Path | None:
+    """The ONNX file or checkpoint folder that `source` plays with, None for bots and programs; `PolicyError`
+    where there is no such player."""
+    if is_bot(str(source)):
+        return None
+    if str(source).endswith(ONNX_SUFFIX):
+        return Path(source)
+    return find_checkpoint(source) if find_program(source) is None else None
+
+
+def weights_hash(path: Path) -> str:
+    """SHA-256 of an ONNX file, or what a checkpoint says of its weights, which loading compares."""
+    if path.suffix == ONNX_SUFFIX:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    return str(read_meta(path)["files"].get(WEIGHTS_FILE))
+
+
+def copy_agent(source: Path, target: Path) -> None:
+    """Write what it takes to play the agent of the checkpoint folder `source` into the folder `target`, all
+    or nothing: `source` may then be pruned. `PolicyError` where it is damaged, or is gone already."""
+    meta = read_meta(source)
+    weights = checked_bytes(source, WEIGHTS_FILE, meta)
+    write_folder_atomically(target, {WEIGHTS_FILE: weights, META_FILE: json.dumps(meta, indent=1).encode()})
 
 
 def load_network(
@@ -209,10 +259,10 @@ def load_network_policy(
 ) -> Policy:
     """The agent of a checkpoint folder; `PolicyError` names the file that is damaged."""
     from strategos.nets.symmetric import SymmetricNet
-    from strategos.play.network import NetworkPolicy, make_encoder
+    from strategos.play.network import NetworkPolicy, make_encoder, plane_set_of
 
     network, meta = load_network(folder, device)
-    encode = make_encoder(meta["network"]["planes"], device, meta["network"].get("bfloat16", False))
+    encode = make_encoder(plane_set_of(meta["network"]), device, meta["network"].get("bfloat16", False))
     name = f"{meta.get('run', folder.parent.parent.name)}@{meta.get('samples', 0)}"
     if symmetries and meta["network"]["kind"] == "grid":
         network = SymmetricNet(network)

@@ -6,11 +6,12 @@ A search may only ever look at worlds that came through here, never at the true 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from strategos.games.spec import Game
+from strategos.play.search.config import Probabilities
 
 
 class Beliefs(Protocol):
@@ -50,9 +51,28 @@ BELIEFS: dict[str, str] = {
 """Name of each game that has beliefs, and where their class is."""
 
 
+REWEIGHED: dict[str, str] = {"blob": "strategos.play.blob_reweighing:ReweighedBeliefs"}
+"""Name of each game whose beliefs can be weighed by a policy, and where the class is that does."""
+
+
 def make_beliefs(game: Game) -> Beliefs:
     """The beliefs of a player of `game`; `ValueError` for a game that has none."""
     if game.spec.name not in BELIEFS:
         raise ValueError(f"no beliefs for {game.spec.name!r} (there are, for {', '.join(BELIEFS)})")
-    module, _, attribute = BELIEFS[game.spec.name].partition(":")
-    return getattr(import_module(module), attribute)(game)
+    return _class_at(BELIEFS[game.spec.name])(game)
+
+
+def reweigh(beliefs: Beliefs, probabilities: Probabilities, candidates: int) -> Beliefs:
+    """Beliefs that expect the others to act as `probabilities` says: so many worlds of `beliefs`, weighed.
+
+    `ValueError` for a game in which nothing can weigh them.
+    """
+    name = beliefs.game.spec.name
+    if name not in REWEIGHED:
+        raise ValueError(f"beliefs of {name} cannot be reweighed (there is a way for {', '.join(REWEIGHED)})")
+    return _class_at(REWEIGHED[name])(beliefs, probabilities, candidates=candidates)
+
+
+def _class_at(place: str) -> Any:
+    module, _, attribute = place.partition(":")
+    return getattr(import_module(module), attribute)

@@ -71,7 +71,7 @@ class HeuristicBot:
         self, views: np.ndarray, masks: np.ndarray, memories: np.ndarray | None, rng: np.random.Generator
     ) -> np.ndarray:
         """Choose actions [B] int32; see `Policy.act`. `ValueError` for the views of another game."""
-        check_plays(self.name, self.game, views, "bids")
+        check_plays(self, views, "bids")
         actions = np.zeros(len(views), np.int32)
         _heuristic_actions(
             views["hand"],

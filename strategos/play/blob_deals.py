@@ -16,7 +16,7 @@ from strategos.games.bits import count_bits
 from strategos.games.blob.record import DECK, MAX_PLAYERS, SUIT_MASK
 from strategos.games.blob.rules import nth_card
 from strategos.games.compiled import kernel
-from strategos.games.rng import below, draw
+from strategos.games.rng import below, uniform
 
 SUIT_CARDS = np.array(
     [sum(SUIT_MASK << 13 * suit for suit in range(4) if suits >> suit & 1) for suits in range(16)], np.int64
@@ -224,7 +224,7 @@ def deal_hands(view, state, unseen, plan, groups, left, total, key, counter):
         if group:
             splits, weights = plan.splits, plan.weights
             _, total = _weigh_splits(plan, groups, group, left, splits, weights)
-        split = _choose_split(splits, weights, total * (draw(key, counter) / 4294967296.0))
+        split = _choose_split(splits, weights, total * uniform(key, counter))
         counter += 1
         left -= split
         cards = 0

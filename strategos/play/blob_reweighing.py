@@ -9,19 +9,16 @@ augmentation*, 1987; the systematic draw is G. Kitagawa's, 1996.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from strategos.games.blob import rules
 from strategos.games.blob.record import BID, DECK, MAX_PLAYERS
 from strategos.games.compiled import kernel
-from strategos.games.rng import derive, draw
+from strategos.games.rng import derive, uniform
 from strategos.games.spec import Game
 from strategos.play.blob_beliefs import BlobBeliefs, renew_streams
+from strategos.play.search.config import Probabilities
 
-Probabilities = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""A policy: views [n] and packed masks [n, 9] of seats to move -> probabilities [n, 70], any floats."""
 _RESAMPLING = 2  # child of a caller's key; 0 and 1 are the uniform sampler's
 
 
@@ -57,7 +54,7 @@ def _resample(candidates, logs, keys, worlds):
         total = 0.0
         for place in range(number):
             total += np.exp(logs[row, place] - highest)
-        offset = draw(derive(keys[row], _RESAMPLING), 0) / 4294967296.0
+        offset = uniform(derive(keys[row], _RESAMPLING), 0)
         passed, world = 0.0, 0
         for place in range(number):
             passed += np.exp(logs[row, place] - highest)

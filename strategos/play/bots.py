@@ -6,7 +6,7 @@ arrays and not records, so that one compilation serves every board size and play
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 import numpy as np
@@ -17,14 +17,9 @@ from strategos.games.masks import count_legal, nth_legal
 from strategos.games.rng import below
 from strategos.play.blob_bots import HeuristicBot
 from strategos.play.hunter import HunterBot
-from strategos.play.policy import Policy, check_plays
+from strategos.play.policy import Policy, check_plays, row_keys
 
 _OTHER, _NEUTRAL, _ENEMY = range(3)
-
-
-def row_keys(rng: np.random.Generator, rows: int) -> np.ndarray:
-    """One random stream a row, [B] int64: a row draws the same numbers alone and in a batch."""
-    return rng.integers(0, 1 << 63, size=rows, dtype=np.int64)
 
 
 class RandomBot:
@@ -48,12 +43,13 @@ class ExpanderBot:
     """
 
     name = "expander"
+    game = "generals"
 
     def act(
         self, views: np.ndarray, masks: np.ndarray, memories: np.ndarray | None, rng: np.random.Generator
     ) -> np.ndarray:
         """Choose actions [B] int32; see `Policy.act`. `ValueError` for the views of another game."""
-        check_plays(self.name, "generals", views, "army")
+        check_plays(self, views, "army")
         actions = np.empty(len(views), np.int32)
         _expander_actions(
             views["army"],
@@ -90,6 +86,12 @@ SCRIPTED: dict[str, tuple[str, ...]] = {
     "kuhn": (),  # measured against the best answer
 }
 """The scripted bots that an agent of each game is measured against, from the weakest up."""
+
+
+def anchor_among(names: Collection[str]) -> str:
+    """Whose rating is fixed in a list of one name or more: the first of the bots, who stay the same from one
+    list to the next, or else the first name."""
+    return next((bot for bot in BOTS if bot in names), next(iter(names)))
 
 
 @kernel

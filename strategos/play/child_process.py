@@ -1,10 +1,11 @@
 """A program on three pipes that can neither hang, flood nor outlive us: bytes go in, lines come out.
 
-Nothing here blocks and nothing grows without bound, whatever the program does: its input is written as it
-reads, its output is cut into short lines as we ask for them (the pipe holds the rest back), of its
-messages only the tail is kept. It runs in a process group of its own, which dies with it, and under a
-limit on its memory where the system has one (Linux; each process of the group for itself). It is not shut
-in otherwise: it has the user's rights, files and network. Nothing here knows a protocol or a game.
+Nothing here blocks (`tell_end` alone may, for a moment) and nothing grows without bound, whatever the
+program does: its input is written as it reads, its output is cut into short lines as we ask for them (the
+pipe holds the rest back), of its messages only the tail is kept. It runs in a process group of its own,
+which dies with it, and under a limit on its memory where the system has one (Linux; each process of the
+group for itself). It is not shut in otherwise: it has the user's rights, files and network. Nothing here
+knows a protocol or a game.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ MESSAGES_KEPT = 8192
 """Bytes of the end of what the program writes to its standard error."""
 _CHUNK = 65536
 _DYING_S = 0.2
-"""How long the end of a program is waited for once its pipes are closed, to say how it ended."""
+"""How long `tell_end` waits for the end of a program whose pipes are closed."""
 _POLL_S = 0.005
 
 
@@ -40,7 +41,7 @@ class ChildProcess:
         self.lines: deque[bytes] = deque()
         """Whole lines received, without their ends; the reader takes them."""
         self.ended: str | None = None
-        """Why nothing more will come: how it ended, or which of its pipes it closed."""
+        """Why nothing more will come: which of its pipes is closed. `tell_end` knows more."""
         self._messages = b""
         self._messages_open = True
         self._unsent = bytearray()
@@ -100,19 +101,20 @@ class ChildProcess:
         self._unsent.clear()
         self._input.close()
 
-    def note_end(self, otherwise: str | None = None) -> None:
-        """Say in `ended` how the program ended, or what it did `otherwise` where it still runs."""
+    def tell_end(self) -> str:
+        """How the program ended, or which of its pipes it closed where it runs on; to be asked before `kill`.
+
+        Waits a moment: the pipes are closed before the program has ended.
+        """
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_DYING_S)
-        if self.ended is None:
-            self._read_messages()
-            code = self._process.returncode
-            if code is None:
-                self.ended = otherwise
-            elif code < 0:
-                self.ended = f"was killed by {signal.Signals(-code).name}"
-            else:
-                self.ended = f"ended by itself with exit code {code}"
+        self._read_messages()
+        code = self._process.returncode
+        if code is None:
+            return self.ended or "runs on"
+        if code < 0:
+            return f"was killed by {signal.Signals(-code).name}"
+        return f"ended by itself with exit code {code}"
 
     def kill(self) -> None:
         """End the whole process group at once and let go of it; a second time changes nothing."""
@@ -141,7 +143,7 @@ class ChildProcess:
         except BlockingIOError:
             return
         except OSError:
-            self.note_end("closed its input")
+            self.ended = self.ended or "closed its input"
 
     def _read_output(self) -> None:
         try:
@@ -149,7 +151,7 @@ class ChildProcess:
         except BlockingIOError:
             return
         if not data:
-            self.note_end("closed its output")
+            self.ended = self.ended or "closed its output"
         *ends, rest = data.split(b"\n")
         for end in ends:
             self._add(end)

@@ -23,7 +23,7 @@ from strategos.games.generals.record import (
     SURRENDERED,
 )
 from strategos.games.generals.tiles import index_stacks, index_ways
-from strategos.games.rng import below, derive, draw
+from strategos.games.rng import below, derive, uniform_inside
 
 # What may still be done with a tile while a world is made.
 SETTLED, FREE, TOWN, ROCK = range(4)
@@ -206,7 +206,7 @@ def _place_general(seen, world, work, setting, player, key):
                 if rival >= 0 and hidden(seen, rival) and seen.team[other] != seen.team[player]:
                     apart = abs(cell // stride - rival // stride) + abs(cell % stride - rival % stride)
                     weight *= 1.0 if apart >= setting.distance else 1.0 / 16.0
-            time = -math.log((draw(key, cell) + 1.0) / 4294967296.0) / weight
+            time = -math.log(uniform_inside(key, cell)) / weight
             if time < shortest:
                 place, shortest = cell, time
     if place < 0:

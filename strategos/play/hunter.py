@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from strategos.games.compiled import kernel
+from strategos.games.generals.record import has_builds, pass_action
 from strategos.games.rng import below
 from strategos.play.generals_fields import contiguous_fields
 from strategos.play.ground import (
@@ -31,7 +32,7 @@ from strategos.play.ground import (
     step_of,
     survey,
 )
-from strategos.play.policy import check_plays
+from strategos.play.policy import check_plays, row_keys
 
 _VIEWED = (
     "army", "owner", "terrain", "alive", "team", "army_total", "land_total", "me", "tick", "height", "width",
@@ -50,24 +51,24 @@ class HunterBot:
     """Explores, remembers, gathers and strikes; Generals of any size, players, teams and ruleset."""
 
     name = "hunter"
+    game = "generals"
 
     def act(
         self, views: np.ndarray, masks: np.ndarray, memories: np.ndarray | None, rng: np.random.Generator
     ) -> np.ndarray:
         """Choose actions [B] int32; see `Policy.act`. `ValueError` without memories and for another game."""
-        check_plays(self.name, "generals", views, "army")
+        check_plays(self, views, "army")
         if memories is None:
             raise ValueError("the hunter needs the memories of its seat; run the engine with memories")
         actions = np.empty(len(views), np.int32)
         cells = views["army"].shape[1]
-        builds = masks.shape[1] > cells + 1
         # A wall around every board: (height + 2) * (width + 2) <= 3 * cells + 6 from one column up.
         ground = Ground(*np.zeros((len(Ground._fields), 3 * cells + 6), np.int32))
         arguments: list[Any] = [
             *contiguous_fields(views, _VIEWED),
             *contiguous_fields(memories, _REMEMBERED),
-            (9 if builds else 8) * cells,
-            rng.integers(0, 1 << 63, size=len(views), dtype=np.int64),
+            pass_action(cells, has_builds(cells, masks.shape[1])),
+            row_keys(rng, len(views)),
             ground,
             np.zeros(views["team"].shape[1], np.int32),
             actions,

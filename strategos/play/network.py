@@ -6,7 +6,7 @@ training.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,21 @@ _FEATURES: dict[str, tuple[Encoder, int]] = {"kuhn": (kuhn_features, 13)}
 """What an `mlp` reads of a game, and how many numbers that is; a new game without a board is a line here."""
 
 
+_PLANE_SETS: dict[str, Collection[str]] = {"grid": PLANES, "cards": ("cards",), "mlp": _FEATURES}
+"""What each kind of network can read."""
+
+
+def plane_set_of(description: Mapping[str, Any]) -> str:
+    """What the network of a description reads, for `make_encoder`; `ValueError` for no such kind or set."""
+    kind, plane_set = description.get("kind"), description.get("planes")
+    if kind not in list(_PLANE_SETS):
+        raise ValueError(f"no network of kind {kind!r}; known are {', '.join(_PLANE_SETS)}")
+    if plane_set not in list(_PLANE_SETS[kind]):
+        known = ", ".join(_PLANE_SETS[kind])
+        raise ValueError(f"a network of kind {kind!r} reads no planes {plane_set!r}; known are {known}")
+    return str(plane_set)
+
+
 def make_encoder(plane_set: str, device: str | torch.device, bfloat16: bool) -> Encoder:
     """The encoder of a plane set, of a game in `_FEATURES` or of Blob (`cards`); inputs lie on `device`."""
     if plane_set in _FEATURES:
@@ -72,19 +87,25 @@ def describe_network(spec: GameSpec, plane_set: str, builds: bool, **options: An
 
 def build_network(description: Mapping[str, Any]) -> nn.Module:
     """The network of a description; `ValueError` where the description is not one."""
-    options = dict(description)
-    kind, plane_set = options.pop("kind", None), options.pop("planes", None)
+    plane_set = plane_set_of(description)
+    options = {name: each for name, each in description.items() if name not in ("kind", "planes")}
     try:
-        if kind == "mlp":
+        if description["kind"] == "mlp":
             return MLP(MLPConfig(**options))
-        if kind == "cards":
+        if description["kind"] == "cards":
             return CardNet(CardNetConfig(**options))
-        if kind == "grid":
-            net = GridNet(GridNetConfig(planes=PLANES[plane_set], **options))
-            return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    except (TypeError, KeyError) as error:
+        net = GridNet(GridNetConfig(planes=PLANES[plane_set], **options))
+        return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    except TypeError as error:
         raise ValueError(f"this version cannot build the network {dict(description)}: {error}") from None
-    raise ValueError(f"no network of kind {kind!r}; known are grid, cards and mlp")
+
+
+def choice_probabilities(logits: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """What is drawn from `logits` [B, num_actions] under packed `masks`: float64, 0 where illegal."""
+    legal = np.unpackbits(masks, axis=1, count=logits.shape[1], bitorder="little").astype(bool)
+    scaled = np.where(legal, logits.astype(np.float64), -np.inf)
+    weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True)
 
 
 class NetworkPolicy:
@@ -124,10 +145,7 @@ class NetworkPolicy:
     def probabilities(self, views: np.ndarray, masks: np.ndarray, memories: np.ndarray | None) -> np.ndarray:
         """What `act` draws from: [B, num_actions] float64, 0 where illegal."""
         logits, _ = self.evaluate(views, masks, memories)
-        legal = np.unpackbits(masks, axis=1, count=logits.shape[1], bitorder="little").astype(bool)
-        scaled = np.where(legal, logits.astype(np.float64) / max(self.temperature, _COLDEST), -np.inf)
-        weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        return weights / weights.sum(axis=1, keepdims=True)
+        return choice_probabilities(logits.astype(np.float64) / max(self.temperature, _COLDEST), masks)
 
     @torch.inference_mode()
     def evaluate(

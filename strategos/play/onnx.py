@@ -27,8 +27,8 @@ from strategos.engine.planes import PLANES
 from strategos.engine.pool import available_cores
 from strategos.nets.card_features import FEATURES, INPUTS, ORDER_AT, SLOTS_AT
 from strategos.nets.symmetric import SymmetricNet
-from strategos.play.agents import PolicyError
-from strategos.play.network import NetworkPolicy, make_encoder
+from strategos.play.agents import PolicyError, check_meta
+from strategos.play.network import NetworkPolicy, make_encoder, plane_set_of
 
 METADATA_KEY = "strategos"
 INSTALL = "pip install 'strategos[serve]'"
@@ -68,14 +68,14 @@ def load_onnx_policy(path: Path, *, temperature: float = 1.0, symmetries: bool =
     written = OnnxNetwork(path)
     about = written.about
     network = SymmetricNet(written) if symmetries and about["symmetric"] else written
-    encode = make_encoder(about["network"]["planes"], "cpu", False)
+    encode = make_encoder(plane_set_of(about["network"]), "cpu", False)
     return NetworkPolicy(network, encode, name=about["name"], temperature=temperature)
 
 
 class OnnxNetwork(nn.Module):
     """The network of an ONNX file: encoded observations to logits [B, num_actions] and values [B].
 
-    `about` is the file's metadata. Raises `PolicyError`.
+    `about` is the file's metadata. Raises `PolicyError`, and `ValueError` where its graph cannot answer.
     """
 
     def __init__(self, path: Path) -> None:
@@ -102,14 +102,16 @@ class OnnxNetwork(nn.Module):
                 f"{path} cannot be read: {error.strerror or error}; strategos export RUN writes one"
             ) from None
         except Exception as error:  # onnxruntime has a dozen classes of errors and no common one
-            reason = str(error).strip().splitlines() or [type(error).__name__]
             raise PolicyError(
-                f"{path} is no agent that strategos export wrote, or a damaged one: {reason[0][:200]}"
+                f"{path} is no agent that strategos export wrote, or a damaged one: {_first_line(error)}"
             ) from None
 
     def forward(self, observation: Tensor) -> tuple[Tensor, Tensor]:
         given = {_INPUT: observation.detach().float().contiguous().numpy()}
-        logits, values = self._session.run(_OUTPUTS, given)
+        try:
+            logits, values = self._session.run(_OUTPUTS, given)
+        except Exception as error:  # as above
+            raise ValueError(f"{self.about['name']} cannot answer: {_first_line(error)}") from None
         return torch.from_numpy(logits), torch.from_numpy(values)
 
 
@@ -121,34 +123,50 @@ def _read_metadata(session: Any) -> dict[str, Any]:
     about = json.loads(text)
     if not isinstance(about, dict) or about.get("format") != _FORMAT:
         raise ValueError(f"its metadata is not of format {_FORMAT}, which is what this version reads")
-    described = about.get("network")
     types = {"name": str, "symmetric": bool, "network": dict}
     wrong = [name for name, kind in types.items() if not isinstance(about.get(name), kind)]
-    if wrong or not isinstance(described, dict):
+    if wrong:
         raise ValueError(f"its metadata lacks {', '.join(wrong)}")
-    if about["symmetric"] and described.get("kind") != "grid":
+    check_meta(about)
+    if about["symmetric"] and about["network"].get("kind") != "grid":
         raise ValueError("only a network on a grid can look from all sides")
-    expected = list(_example(described, 1, 4, 4).shape)
-    (given,) = [each for each in session.get_inputs() if each.name == _INPUT] or [None]
-    shape = None if given is None else given.shape
-    if shape is None or len(shape) != len(expected) or shape[1] != expected[1]:
-        raise ValueError(f"its graph reads {shape}, its metadata speak of {expected[1]} columns or planes")
+    _check_graph(session, about["network"])
     return about
+
+
+def _check_graph(session: Any, described: Mapping[str, Any]) -> None:
+    """`ValueError` for a graph that does not read and answer what its metadata speak of, on any board."""
+    expected = list(_example(described, 1, 4, 4).shape)
+    shapes = {each.name: each.shape for each in session.get_inputs()}
+    shape = list(shapes.get(_INPUT) or ())
+    if list(shapes) != [_INPUT] or len(shape) != len(expected) or shape[1] != expected[1]:
+        raise ValueError(f"its graph reads {shapes}, its metadata speak of {expected[1]} columns or planes")
+    fixed = [axis for axis in (0, 2, 3)[: len(shape) - 1] if isinstance(shape[axis], int)]
+    if fixed:
+        raise ValueError(f"its graph reads {shape} only; rows, height and width must be free")
+    answered = [each.name for each in session.get_outputs()]
+    if not set(_OUTPUTS) <= set(answered):
+        raise ValueError(f"its graph answers {', '.join(answered)}, not {' and '.join(_OUTPUTS)}")
+
+
+def _first_line(error: Exception) -> str:
+    """What an error says, in one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def _example(described: Mapping[str, Any], rows: int, height: int, width: int) -> Tensor:
     """Random numbers of the shape of a network's input; `ValueError` for no kind of network."""
-    random = torch.Generator().manual_seed(0)
-    if described.get("kind") == "grid" and described.get("planes") in PLANES:
-        return torch.rand((rows, PLANES[described["planes"]], height, width), generator=random)
-    if described.get("kind") == "cards":
+    random, plane_set = torch.Generator().manual_seed(0), plane_set_of(described)
+    if described["kind"] == "grid":
+        return torch.rand((rows, PLANES[plane_set], height, width), generator=random)
+    if described["kind"] == "cards":
         cards = torch.full((rows, INPUTS), -1.0)  # no card was played yet
         cards[:, :FEATURES] = torch.rand((rows, FEATURES), generator=random)
         cards[:, SLOTS_AT:ORDER_AT] = torch.arange(4.0)
         return cards
-    if described.get("kind") == "mlp" and isinstance(described.get("features"), int):
-        return torch.rand((rows, described["features"]), generator=random)
-    raise ValueError(f"no network of kind {described.get('kind')!r} with planes {described.get('planes')!r}")
+    if not isinstance(described.get("features"), int):
+        raise ValueError(f"features must be a number, not {described.get('features')!r}")
+    return torch.rand((rows, described["features"]), generator=random)
 
 
 def _traced(network: nn.Module, described: Mapping[str, Any], about: str) -> bytes:
@@ -164,8 +182,7 @@ def _traced(network: nn.Module, described: Mapping[str, Any], about: str) -> byt
     except ImportError as error:
         raise PolicyError(f"writing ONNX needs {error.name}: {INSTALL}") from None
     except Exception as error:  # torch has its own error for each step of the way
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise PolicyError(f"this network cannot be written as ONNX: {reason[0][:200]}") from error
+        raise PolicyError(f"this network cannot be written as ONNX: {_first_line(error)}") from error
     assert program is not None
     model = program.model_proto
     entry = model.metadata_props.add()

@@ -34,6 +34,18 @@ class Policy(Protocol):
         ...
 
 
+_MEASURED = {"blob": 0.0}
+
+
+def measured_temperature(game: str) -> float:
+    """The temperature at which networks choose where the strength of players of `game` is measured.
+
+    Sampling plays as well or better on a grid, and is what makes an equilibrium; a round of Blob is played
+    best greedily.
+    """
+    return _MEASURED.get(game, 1.0)
+
+
 @dataclass
 class Conduct:
     """How a player has behaved in one game, where it can misbehave."""
@@ -92,10 +104,26 @@ class SessionPolicy(Protocol):
         ...
 
 
-def check_plays(bot: str, game: str, views: np.ndarray, field: str) -> None:
-    """Refuse `views` that are not those of the one `game` that a bot knows, told by a `field` of its views.
+class OneGamePolicy(Policy, Protocol):
+    """A policy that knows one game only."""
+
+    game: str
+
+
+def check_plays(bot: OneGamePolicy, views: np.ndarray, field: str) -> None:
+    """Refuse `views` that are not those of the one game that a bot knows, told by a `field` of its views.
 
     `ValueError` that says what the bot plays.
     """
     if field not in (views.dtype.names or ()):
-        raise ValueError(f"{bot} plays {game} and no other game; take a bot of this game, or random")
+        raise ValueError(f"{bot.name} plays {bot.game} and no other game; take a bot of this game, or random")
+
+
+def row_keys(rng: np.random.Generator, rows: int) -> np.ndarray:
+    """One random stream a row, [B] int64: a row draws the same numbers alone and in a batch."""
+    return rng.integers(0, 1 << 63, size=rows, dtype=np.int64)
+
+
+def decision_keys(rng: np.random.Generator, rows: int) -> np.ndarray:
+    """Two random streams a row, [B, 2] int64, for the same reason."""
+    return rng.integers(0, 1 << 63, size=(rows, 2), dtype=np.int64)

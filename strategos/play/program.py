@@ -21,6 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from strategos.engine.pool import available_cores
+from strategos.games.generals.record import has_builds, pass_action
+from strategos.games.masks import is_set
 from strategos.play.child_process import ChildProcess, end, serve
 from strategos.play.line_protocol import (
     ProtocolError,
@@ -118,6 +120,8 @@ class ProgramSession:
         while waiting := [seat for seat in seats if not seat.settled()]:
             first = min(seat.deadline for seat in waiting)
             serve((seat.child for seat in waiting if seat.child), first - time.monotonic())
+        for seat in seats:  # only now that nobody's time is running
+            seat.tell_end()
         return np.array([seat.action for seat in seats], np.int32)
 
     def conduct(self, game: int) -> Conduct:
@@ -153,11 +157,14 @@ class _Seat:
         self._mask: np.ndarray
         self._owed = 0
         self._asked = False
+        self._gone = False
+        """The program has ended while an answer was waited for; how is still to be told."""
 
     def ask(self, view: np.record, mask: np.ndarray) -> None:
         """Send the frame of `view`; its answer, when there is one, stands in `action`."""
         self._view, self._mask = view, mask
-        self.action = self.pass_action = _last_action(len(view["owner"]), len(mask))
+        cells = len(view["owner"])
+        self.action = self.pass_action = pass_action(cells, has_builds(cells, len(mask)))
         self._asked = self.conduct.forfeit is None
         if not self._asked:
             return
@@ -179,10 +186,16 @@ class _Seat:
             if self._owed == 0:
                 self._take(line)
         if self._asked and self.child is not None and self.child.ended is not None:
-            self._forfeit(self.child.ended)
+            self._asked, self._gone = False, True
         if self._asked and time.monotonic() >= self.deadline:
             self._time_out()
         return not self._asked
+
+    def tell_end(self) -> None:
+        """Forfeit if the program is gone, and say how; waits for that a moment where it must."""
+        if self._gone and self.child is not None:
+            self._gone = False
+            self._forfeit(self.child.tell_end())
 
     def _start(self, view: np.record) -> None:
         try:
@@ -217,7 +230,7 @@ class _Seat:
         except ProtocolError as error:
             self._fault(str(error))
             return
-        if action >= 0 and action >> 3 < len(self._mask) and self._mask[action >> 3] >> (action & 7) & 1:
+        if 0 <= action < 8 * len(self._mask) and is_set(self._mask, action):
             self.action = action
         else:
             self.conduct.illegal += 1
@@ -225,8 +238,7 @@ class _Seat:
     def _time_out(self) -> None:
         self._asked = False
         if self.child is not None and not self.child.running:
-            self.child.note_end()  # a process it has left behind holds its pipes open
-            self._forfeit(self.child.ended or "ended")
+            self._gone = True  # a process it has left behind holds its pipes open
         else:
             self._fault("no answer in time")
 
@@ -242,8 +254,3 @@ class _Seat:
             if self.child.last_words:
                 self.conduct.forfeit += f"; its last words: {self.child.last_words}"
             self.child.kill()
-
-
-def _last_action(cells: int, mask_bytes: int) -> int:
-    """The id of pass on a board of `cells` tiles: the last, after the builds where the ruleset has them."""
-    return cells * (9 if mask_bytes > cells + 1 else 8)

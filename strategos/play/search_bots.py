@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from strategos.games import make_game
-from strategos.games.generals.record import RULESETS
+from strategos.games.generals.record import has_builds, ruleset_of
 from strategos.games.spec import Game
 from strategos.play.beliefs import Beliefs, make_beliefs
 from strategos.play.evaluators.generals import ScriptedEvaluator
 from strategos.play.evaluators.rollouts import RolloutEvaluator
 from strategos.play.generals_beliefs import GeneralsBeliefs
+from strategos.play.policy import decision_keys
 from strategos.play.search import Evaluator, SearchConfig
 from strategos.play.searcher import Searcher
 
@@ -128,17 +129,13 @@ class MctsBot:
     def _for_generals(self, views: np.ndarray, masks: np.ndarray, kind: list[int]) -> SearchPolicy:
         stride, order, *teams = kind
         cells = views["owner"].shape[1]
-        told = order, int(masks.shape[1] > cells + 1)
-        ruleset = next(
-            name for name, rules in RULESETS.items() if (rules["order"], rules.get("builds", 0)) == told
-        )
         game = make_game(
             "generals",
             height=cells // stride,
             width=stride,
             players=len(teams),
             teams=tuple(teams),
-            ruleset=ruleset,
+            ruleset=ruleset_of(order, has_builds(cells, masks.shape[1])),
         )
         beliefs = GeneralsBeliefs(game, steady=True)
         return SearchPolicy(game, beliefs, ScriptedEvaluator(), self._config(depth=_DEPTH), self.name)
@@ -153,11 +150,6 @@ class MctsBot:
             turned_up=bool(turned_up),
         )
         return SearchPolicy(game, make_beliefs(game), RolloutEvaluator(), self._config(), self.name)
-
-
-def decision_keys(rng: np.random.Generator, rows: int) -> np.ndarray:
-    """Two random streams a row, [B, 2] int64: a row draws the same numbers alone and in a batch."""
-    return rng.integers(0, 1 << 63, size=(rows, 2), dtype=np.int64)
 
 
 def split_simulations(simulations: int) -> tuple[int, int]:

@@ -6,14 +6,25 @@ import numpy as np
 
 from strategos.games.rng import derive
 from strategos.games.spec import Game
-from strategos.play.beliefs import Beliefs, PublicBeliefs, make_beliefs
-from strategos.play.search import Evaluator, RegretSearch, Search, SearchConfig, SearchResult
+from strategos.play.beliefs import Beliefs, PublicBeliefs, make_beliefs, reweigh
+from strategos.play.evaluators.mixed import MixedEvaluator
+from strategos.play.search import (
+    Evaluator,
+    PolicyEvaluator,
+    RegretSearch,
+    Search,
+    SearchConfig,
+    SearchResult,
+)
+
+_CANDIDATES = 4
+"""Worlds that are weighed for each that is searched, where beliefs are reweighed."""
 
 
 class Searcher:
     """Beliefs and a search for one game, for one thread. `ValueError` where they do not go together.
 
-    The `beliefs` are the game's own where none are given.
+    The `beliefs` are the game's own where none are given; `config.beliefs` may ask to have them reweighed.
     """
 
     def __init__(
@@ -21,6 +32,8 @@ class Searcher:
     ) -> None:
         self.game, self.config = game, config
         self.beliefs = make_beliefs(game) if beliefs is None else beliefs
+        if config.beliefs == "reweighed":
+            self.beliefs = _reweighed(self.beliefs, config, evaluator)
         self.search: Search | RegretSearch
         if config.root == "regret" and not game.spec.simultaneous:
             self.search = RegretSearch(self.beliefs.game, config, evaluator)
@@ -55,3 +68,14 @@ class Searcher:
         of_search = np.array([derive(int(key), 1) for key in keys], np.int64)
         worlds = self.worlds(views, memories, of_worlds)
         return self.search.run(worlds, views["me"].astype(np.int64), of_search)
+
+
+def _reweighed(beliefs: Beliefs, config: SearchConfig, evaluator: Evaluator) -> Beliefs:
+    """`beliefs` that expect the others to act as the evaluator's network would."""
+    judge = evaluator.first if isinstance(evaluator, MixedEvaluator) else evaluator
+    if not isinstance(judge, PolicyEvaluator):
+        raise ValueError(
+            "beliefs can only be reweighed by a network: search with one, or with uniform beliefs"
+        )
+    wanted = config.worlds * (config.simulations + 1 if config.information_set else 1)
+    return reweigh(beliefs, judge.probabilities, _CANDIDATES * wanted)

@@ -14,7 +14,7 @@ from strategos.play.policy import Policy, SessionPolicy
 def try_out(game: Game, players: Iterable[Policy]) -> None:
     """Ask each of `players` for one move at the beginning of a game; `PolicyError` names who has none.
 
-    A program is not asked: it is told the game when it sits down, and forfeits what it cannot play.
+    A program is not asked: it is told the board when it sits down, and forfeits what it cannot play.
     """
     seats = game.spec.num_players
     states = np.zeros(1, game.state_dtype)
@@ -27,6 +27,9 @@ def try_out(game: Game, players: Iterable[Policy]) -> None:
     remembered = memories[:, seat] if len(memories) else None
     for player in players:
         if isinstance(player, SessionPolicy):
+            plays = getattr(player, "game", game.spec.name)
+            if plays != game.spec.name:
+                raise PolicyError(f"{player.name} plays {plays}, and this is a game of {game.spec.name}")
             continue
         try:
             player.act(views[:, seat], masks[:, seat], remembered, np.random.default_rng(0))

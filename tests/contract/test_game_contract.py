@@ -7,6 +7,7 @@ import pytest
 
 from strategos.engine.batch import Batch
 from strategos.games import GAMES, make_game
+from strategos.games.spec import LeavableGame
 
 OPTIONS: dict[str, list[dict]] = {
     # Every (number of tiles, players) is compiled anew: these share theirs with each other and other tests.
@@ -162,7 +163,7 @@ def test_a_finished_game_does_not_change_and_pays_within_bounds(game):
     table, random = Table(game, seeds(12)), np.random.default_rng(6)
     for _ in range(40):
         table.step(table.choose(random))
-    if hasattr(game, "leave"):
+    if isinstance(game, LeavableGame):
         for row in range(12):
             for player in range(1, game.spec.num_players):
                 game.leave(table.states, row, player)
@@ -175,6 +176,21 @@ def test_a_finished_game_does_not_change_and_pays_within_bounds(game):
     for action in (0, 1, game.spec.num_actions - 1):
         table.step(np.full(table.illegal.shape, action, np.int32))
         assert table.states[over].tobytes() == ended
+
+
+def test_the_others_go_on_when_one_leaves_and_the_last_wins(game):
+    if not isinstance(game, LeavableGame):
+        pytest.skip(f"{game.spec.name} cannot be left")
+    table, random = Table(game, seeds(6)), np.random.default_rng(10)
+    for player in range(game.spec.num_players - 1, 0, -1):
+        before = table.states.copy()
+        table.step(table.choose(random))
+        assert not game.over(table.states).any() and (table.states != before).all()
+        for row in range(6):
+            game.leave(table.states, row, player)
+    table.observe()
+    assert game.over(table.states).all()
+    assert (table.returns[:, 0] > 0).all() and (table.returns[:, 0] == table.returns.max(axis=1)).all()
 
 
 def test_observing_changes_nothing_and_overwrites_everything(game):

@@ -79,7 +79,6 @@ def test_what_is_hidden_changes_nothing_that_a_player_gets(rules: str, teams: tu
             views = np.zeros((2, len(teams)), game.view_dtype)
             masks = np.zeros((2, len(teams), game.spec.mask_bytes), np.uint8)
             memories = np.zeros((2, len(teams)), game.memory_dtype)
-            memories["tick"] = -1
             game.observe(states, views, masks, memories)
             illegal = np.zeros((2, len(teams)), np.uint8)
             game.step(states, np.array([actions, actions], np.int32), illegal)

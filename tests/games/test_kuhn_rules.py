@@ -11,16 +11,30 @@ from hypothesis import strategies as st
 
 from strategos.games.kuhn import Kuhn
 from strategos.games.kuhn.exploitability import (
-    GAME_VALUE,
-    equilibrium,
-    expected_chips,
+    CHECK_RAISED,
+    FIRST,
+    PASSED,
+    RAISED,
+    expected_gain,
     exploitability,
-    situation,
 )
 from strategos.games.kuhn.notation import format_state, format_view, parse_state
 from strategos.games.kuhn.record import STATE
 
 game = Kuhn()
+GAME_VALUE = -1 / 18
+"""Chips that the first player wins a game when both play the equilibrium."""
+SITUATIONS = {(): FIRST, (0,): PASSED, (1,): RAISED, (0, 1): CHECK_RAISED}
+"""By the moves so far, 0 pass and 1 bet."""
+
+
+def equilibrium(bluff: float) -> np.ndarray:
+    """Kuhn's family of equilibria as a table [3, 4]; `bluff` in [0, 1/3] is how often the first jack bets."""
+    table = np.zeros((3, 4))
+    table[0] = bluff, 1 / 3, 0, 0
+    table[1] = 0, 0, 1 / 3, bluff + 1 / 3
+    table[2] = 3 * bluff, 1, 1, 1
+    return table
 
 
 def play(text: str, *moves: int) -> np.ndarray:
@@ -127,7 +141,7 @@ def test_a_wrong_position_is_refused_by_name(text, names):
 def test_the_equilibria_cannot_be_exploited(bluff):
     table = equilibrium(bluff)
     assert exploitability(table) == pytest.approx(0, abs=1e-12)
-    assert expected_chips(table, equilibrium(0.2)) == pytest.approx(GAME_VALUE)
+    assert expected_gain(table, equilibrium(0.2)) == pytest.approx(GAME_VALUE)
 
 
 def test_known_exploitabilities():
@@ -156,6 +170,6 @@ def test_the_game_and_the_table_agree():
                 total += probability * 2 * returns[0, 0]
                 continue
             player = len(moves) % 2
-            bet = (first, second)[player][cards[player], situation(moves)]
+            bet = (first, second)[player][cards[player], SITUATIONS[tuple(moves)]]
             stack += [([*moves, 0], probability * (1 - bet)), ([*moves, 1], probability * bet)]
-    assert total == pytest.approx(expected_chips(first, second), abs=1e-6)
+    assert total == pytest.approx(expected_gain(first, second), abs=1e-6)

@@ -64,7 +64,6 @@ class Twins:
         self.views = np.zeros(players, game.view_dtype)
         self.masks = np.zeros((*players, game.spec.mask_bytes), np.uint8)
         self.memories = np.zeros(players, game.memory_dtype)
-        self.memories["tick"] = -1
         self.position = reference.from_state(state)
         blank = reference.Memory(**reference.fields_of(self.memories[0, 0]))
         self.remembered = [blank] * game.players

@@ -27,6 +27,7 @@ from strategos.games.generals.replay import (
     write_table,
 )
 from strategos.games.generals.replay_files import SLOTS, pack_gior, pack_gioreplay
+from strategos.games.spec import LEAVE
 
 REPLAY = {
     "version": 14,
@@ -448,17 +449,23 @@ TWO = """
 """
 
 
-def played(start, seed: int, ticks: int = 150):
-    """Random legal actions by the reference twin: the actions [T, P] and the last position."""
+def played(start, seed: int, ticks: int = 150, leaves=()):
+    """Random legal actions by the reference twin: the actions [T, P] and every position, the start first.
+
+    `leaves` are (tick, player) of every `LEAVE`. In a tick in which one ends the game nothing else happens.
+    """
     position, choose = reference.from_state(start), random.Random(seed)
-    rows = []
-    for _ in range(ticks):
-        if position.over:
-            break
+    rows, states = [], [reference.to_state(position, start.dtype)]
+    while not position.over and len(rows) < ticks:
+        leaving = [player for tick, player in leaves if tick == position.tick]
+        for player in leaving:
+            reference.leave(position, player)
         legal = [sorted(reference.legal(position, player)) for player in position.players]
-        rows.append([choose.choice(actions[:-1] or actions) for actions in legal])
-        reference.step(position, rows[-1])
-    return np.array(rows, dtype=np.int32), reference.to_state(position, start.dtype)
+        chosen = [choose.choice(actions[:-1] or actions) for actions in legal]
+        reference.step(position, chosen)
+        rows.append([LEAVE if player in leaving else action for player, action in enumerate(chosen)])
+        states.append(reference.to_state(position, start.dtype))
+    return np.array(rows, dtype=np.int32), states
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -466,7 +473,7 @@ def played(start, seed: int, ticks: int = 150):
 @pytest.mark.parametrize("padded", ["", "padded: 5x7\n"])
 def test_a_game_of_ours_comes_back_from_its_replay(rules, padded, seed):
     start = parse_state(f"rules: {rules}\n{padded}{FOUR}".replace("9!", "1!"))
-    actions, last = played(start, seed)
+    actions, (*_, last) = played(start, seed)
     replay = parse_replay(pack_gior(replay_of_game(start, actions, usernames="abcd")))
     assert board(initial_state(replay)) == board(start)
     assert verify_replay(replay).refused == ()
@@ -477,19 +484,90 @@ def test_a_game_of_ours_comes_back_from_its_replay(rules, padded, seed):
     assert replay.usernames == ("a", "b", "c", "d")
 
 
+LEAVES = {
+    "one of four": ("0 1 0 1", [(7, 2)]),
+    "two at once": ("0 1 0 1", [(9, 0), (9, 3)]),
+    "in the tick of growth": ("0 1 0 1", [(49, 0), (50, 3)]),
+    "land freed to a teammate": ("0 1 0 1", [(10, 1), (20, 1)]),
+    "land freed to nobody": ("0 1 2 3", [(5, 0), (30, 2), (41, 2), (43, 0)]),
+}
+
+
+def four(rules: str, teams: str = "0 1 0 1"):
+    """Four players with an army each."""
+    return parse_state(f"rules: {rules}\n{FOUR}".replace("9!", "1!").replace("0 1 0 1", teams))
+
+
+def same_boards(start, actions, states) -> bool:
+    """Whether a replay shows all the boards of a game and the deaths so far, but for the moment before a
+    `LEAVE`: there an old replay shows what comes of it already."""
+    shown = dict(play_replay(parse_replay(pack_gior(replay_of_game(start, actions)))))
+    assert max(shown) == len(actions)
+    return all(
+        board(shown[tick]) == board(state) and shown[tick].death.tolist() == state.death.tolist()
+        for tick, state in enumerate(states)
+        if tick == len(actions) or LEAVE not in actions[tick]
+    )
+
+
+@pytest.mark.parametrize("case", LEAVES)
+@pytest.mark.parametrize("rules", ["generalsio", "classic", "classic cities_regrow=1"])
+def test_a_game_that_players_left_comes_back_from_its_replay(rules, case):
+    teams, leaves = LEAVES[case]
+    start = four(rules, teams)
+    actions, states = played(start, 1, leaves=leaves)
+    assert not states[leaves[-1][0]].over and (actions == LEAVE).sum() == len(leaves)
+    assert same_boards(start, actions, states)
+
+
+@pytest.mark.parametrize("rules", ["generalsio", "classic"])
+def test_who_dies_on_the_tick_of_a_leave_dies_after_it(rules):
+    """C marches off twice, and A takes its general on the tick on which D leaves: the deaths are D, C."""
+    start = parse_state(f"rules: {rules}\nA1! C1! . .\n. . B1! D1!")
+    position, states = reference.from_state(start), [start]
+    wait = position.pass_action
+    actions = np.full((6, 4), wait)
+    actions[[2, 4], 2] = 8 + 6
+    actions[5] = [6, wait, wait, LEAVE]
+    for row in actions.tolist():
+        if LEAVE in row:
+            reference.leave(position, row.index(LEAVE))
+        reference.step(position, [wait if action == LEAVE else action for action in row])
+        states.append(reference.to_state(position, start.dtype))
+    assert states[-1].death.tolist() == [0, 0, 2, 1]
+    assert same_boards(start, actions, states)
+
+
+def test_a_game_that_a_leave_ends_goes_on_to_the_end_of_the_tick():
+    """Where a leave comes before the moves of its tick, the tick is counted and grown after it, too."""
+    for rules, more in (("generalsio", 1), ("classic", 0)):
+        start = parse_state(f"rules: {rules}\n{TWO}".replace("9!", "1!"))
+        actions, states = played(start, 4, leaves=[(11, 1)])
+        assert len(actions) == 12 and states[-1].tick == 11
+        shown = dict(play_replay(replay_of_game(start, actions)))
+        assert (max(shown), shown[max(shown)].winner) == (11 + more, 0)
+        before = max(shown) - more
+        assert board(shown[before]) == board(states[-1]) and shown[before].over == 1 - more
+
+
+def test_a_leave_that_an_old_replay_cannot_tell_is_refused():
+    start = four("classic", "0 1 2 3")
+    for leaves, tick in (([(0, 1)], 0), ([(7, 3), (20, 3)], 20)):
+        actions, _ = played(start, 2, 30, leaves)
+        with pytest.raises(ReplayError, match=f"at tick {tick}"):
+            replay_of_game(start, actions)
+
+
 def test_a_duel_comes_back_up_to_its_last_tick():
     start = parse_state("rules: duel\n" + TWO.replace("9!", "1!"))
     for seed in range(20):
-        actions, last = played(start, seed, 600)
+        actions, (*_, before, last) = played(start, seed, 600)
         if last.over:
             break
     assert last.over
     replay = replay_of_game(start, actions)
-    before = reference.from_state(start)
-    for row in actions[:-1]:
-        reference.step(before, row)
     states = dict(play_replay(replay))
-    assert board(states[max(states) - 1]) == board(reference.to_state(before, start.dtype))
+    assert board(states[max(states) - 1]) == board(before)
     assert (max(states), states[max(states)].winner) == (last.tick, last.winner)
 
 

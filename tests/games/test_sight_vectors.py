@@ -139,7 +139,6 @@ def test_a_memory_forgets_a_general_that_fell(engine):
 def test_a_memory_counts_what_growth_does_not_explain(engine):
     position = board("A5 a9 . *b5 _3 B9", tick=47)
     memory = fresh(position)
-    memory["tick"] = -1
     memory = engine.remember(position, engine.view(position, 1), memory)
     assert not memory["activity"].any()
     for actions in [(PASS, PASS), (PASS, PASS), (go(0, 1, "right"), go(0, 5, "left")), (PASS, PASS)]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -56,6 +58,13 @@ def make_shard(net, count: int, height: int, width: int, seed: int) -> Shard:
 
 
 SMALL = PPOConfig(minibatch=64, epochs=2, learning_rate=1e-3)
+
+
+def lag(ppo: PPO) -> None:
+    """Let the averaged weights be others than the network's, as they are once a run is under way."""
+    generator = torch.Generator().manual_seed(7)
+    for average in ppo.optimiser.average.average:
+        average.add_(0.1 * torch.randn(average.shape, generator=generator))
 
 
 def test_the_first_ratio_is_one():
@@ -137,9 +146,10 @@ def test_threads_do_not_change_the_result():
     assert torch.equal(results[0], results[1]) and torch.equal(results[0], results[2])
 
 
-def test_shards_together_are_one_batch():
+@pytest.mark.parametrize("magnet", [0.0, 0.5])
+def test_shards_together_are_one_batch(magnet):
     """The gradient of a minibatch does not depend on how its samples are spread over shards."""
-    config = PPOConfig(minibatch=10_000, epochs=1, keep=1.0, learning_rate=1e-3)
+    config = PPOConfig(minibatch=10_000, epochs=1, keep=1.0, learning_rate=1e-3, magnet=magnet)
     weights = []
     for cuts in ([0, 240], [0, 100, 240]):
         net = make_net()
@@ -162,7 +172,9 @@ def test_shards_together_are_one_batch():
                     ),
                 )
             )
-        PPO(net, config).update(shards, 0.0, np.random.default_rng(0))
+        ppo = PPO(net, config)
+        lag(ppo)
+        ppo.update(shards, 0.0, np.random.default_rng(0))
         weights.append(torch.cat([parameter.detach().flatten() for parameter in net.parameters()]))
     assert torch.allclose(weights[0], weights[1], atol=2e-4)
 
@@ -245,13 +257,42 @@ def test_a_teacher_is_followed_until_its_weight_is_gone():
     assert likelihoods[2] == pytest.approx(0.0, abs=1e-6)
 
 
-def test_the_optimiser_goes_on_exactly():
+def test_a_magnet_pulls_the_policy_to_that_of_the_averaged_weights():
+    """With no advantage anywhere nothing else moves it, and every update brings it nearer."""
+    config = PPOConfig(
+        keep=1.0, minibatch=64, learning_rate=1e-3, last_learning_rate=1e-3, value_weight=0.0, entropy=0.0,
+        last_entropy=0.0, average_decay=0.0, magnet=0.5,
+    )  # fmt: skip
+    net = make_net()
+    shard = make_shard(net, 256, 6, 6, 1)
+    shard.advantages[:] = 0.0
+    legal = unpack_masks(torch.from_numpy(shard.masks), 6 * 6 * 8 + 1)
+
+    def policy(network) -> torch.Tensor:
+        with torch.inference_mode():
+            return masked_log_softmax(network(shard.observe(np.arange(256)))[0], legal).exp()
+
+    ppo = PPO(net, config)
+    lag(ppo)
+    magnet = deepcopy(net)
+    ppo.optimiser.average.copy_to(magnet.parameters())
+    apart = [float((policy(net) - policy(magnet)).abs().mean())]
+    for _ in range(3):
+        ppo.optimiser.average.average = [each.detach().clone() for each in magnet.parameters()]
+        ppo.update([shard], 0.0, np.random.default_rng(0))
+        apart.append(float((policy(net) - policy(magnet)).abs().mean()))
+    assert all(after < before for before, after in pairwise(apart)) and apart[-1] < 0.7 * apart[0]
+
+
+@pytest.mark.parametrize("magnet", [0.0, 0.5])
+def test_the_optimiser_goes_on_exactly(magnet):
+    config = replace(SMALL, magnet=magnet)
     nets = [make_net(), make_net()]
     shards = [make_shard(nets[0], 200, 8, 8, seed) for seed in range(4)]
-    straight, stopped = PPO(nets[0], SMALL), PPO(nets[1], SMALL)
+    straight, stopped = PPO(nets[0], config), PPO(nets[1], config)
     for ppo in (straight, stopped):
         ppo.update(shards[:2], 0.0, np.random.default_rng(1))
-    again = PPO(make_net(), SMALL)
+    again = PPO(make_net(), config)
     again.network.load_state_dict(stopped.network.state_dict())
     again.optimiser.load_state_tensors(stopped.optimiser.state_tensors())
     for ppo in (straight, again):

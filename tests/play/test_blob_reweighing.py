@@ -2,12 +2,22 @@
 
 import numpy as np
 import pytest
+import torch
 from blob_positions import cards_of, check_hands, check_voids, mask_of, own_views, play, played, views_of
 
+from strategos.games import make_game
 from strategos.games.blob.game import Blob
 from strategos.games.blob.record import BID, DECK, card_id
+from strategos.play.beliefs import make_beliefs
 from strategos.play.blob_beliefs import BlobBeliefs
 from strategos.play.blob_reweighing import ReweighedBeliefs, _resample, log_likelihoods
+from strategos.play.evaluators.mixed import MixedEvaluator
+from strategos.play.evaluators.network import NetworkEvaluator
+from strategos.play.evaluators.rollouts import RolloutEvaluator
+from strategos.play.network import NetworkPolicy, build_network, describe_network, make_encoder
+from strategos.play.search import SearchConfig
+from strategos.play.search_bots import SearchPolicy
+from strategos.play.searcher import Searcher
 
 ACES = mask_of("SA HA CA DA")
 
@@ -167,3 +177,68 @@ def test_own_actions_and_forced_ones_are_not_asked_about():
     log_likelihoods(game, worlds, views["me"], remember)
     # Seat 2 must follow with its only spade; its last card is forced.
     assert set(asked) == {(1, 0), (2, 1), (1, 3)}
+
+
+def network_of(game, seed: int = 0) -> NetworkEvaluator:
+    """The judge of an untrained network whose every weight matters."""
+    torch.manual_seed(seed)
+    network = build_network(describe_network(game.spec, "", False, width=32, layers=1)).eval()
+    for weights in network.parameters():
+        weights.data += 0.3 * torch.randn_like(weights)
+    return NetworkEvaluator(game, network)
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_a_search_reweighs_its_worlds_where_it_is_asked_to(mixed):
+    game = Blob(4, 5)
+    states = played(game, np.arange(20), np.full(20, 9))
+    views, keys = own_views(game, states), np.arange(20)
+    network = network_of(game)
+    judge = MixedEvaluator(network, RolloutEvaluator(1)) if mixed else network
+    config = SearchConfig(worlds=4, simulations=6, beliefs="reweighed")
+    searcher = Searcher(game, config, judge)
+    worlds = searcher.worlds(views, None, keys)
+    by_hand = ReweighedBeliefs(BlobBeliefs(game), network.probabilities, candidates=16)
+    assert worlds.tobytes() == by_hand.sample(views, None, keys, 4).tobytes()
+    assert (worlds["hand"] != BlobBeliefs(game).sample(views, None, keys, 4)["hand"]).any()
+    policy = SearchPolicy(game, make_beliefs(game), judge, config, "searcher")
+    masks = np.zeros((20, 4, game.spec.mask_bytes), np.uint8)
+    game.legal(states, masks)
+    rows = np.arange(20)
+    mine = masks[rows, states["turn"]]
+    actions = policy.act(views, mine, None, np.random.default_rng(0))
+    assert (mine[rows, actions >> 3] >> (actions & 7) & 1).all()
+
+
+def test_the_worlds_of_information_sets_are_reweighed_too():
+    game = Blob(3, 3)
+    views = own_views(game, played(game, np.arange(3), np.full(3, 4)))
+    config = SearchConfig(worlds=2, simulations=3, information_set=True, beliefs="reweighed")
+    searcher = Searcher(game, config, network_of(game))
+    assert searcher.worlds(views, None, np.arange(3)).shape == (3, 2, 4)
+    assert searcher.beliefs.candidates == 32
+
+
+def test_the_policy_of_a_judge_is_that_of_its_network():
+    game = Blob(4, 5)
+    states = played(game, np.arange(70), np.full(70, 6))
+    views, masks = own_views(game, states), np.zeros((70, 4, game.spec.mask_bytes), np.uint8)
+    game.legal(states, masks)
+    mine = masks[np.arange(70), states["turn"]]
+    judge = network_of(game)
+    plain = NetworkPolicy(judge.network, make_encoder("cards", "cpu", False))
+    found = judge.probabilities(views, mine)
+    np.testing.assert_allclose(found, plain.probabilities(views, mine, None), atol=1e-6)
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+
+
+def test_what_cannot_be_reweighed_is_refused():
+    reweighed = SearchConfig(beliefs="reweighed")
+    with pytest.raises(ValueError, match="only be reweighed by a network"):
+        Searcher(Blob(4, 5), reweighed, RolloutEvaluator())
+    with pytest.raises(ValueError, match="only be reweighed by a network"):
+        Searcher(Blob(4, 5), reweighed, MixedEvaluator(RolloutEvaluator(), network_of(Blob(4, 5))))
+    with pytest.raises(ValueError, match=r"of kuhn cannot be reweighed \(there is a way for blob\)"):
+        Searcher(make_game("kuhn"), reweighed, network_of(Blob(4, 5)))
+    with pytest.raises(ValueError, match="beliefs must be one of uniform, reweighed, not 'likely'"):
+        SearchConfig(beliefs="likely")

@@ -7,7 +7,8 @@ from strategos.engine.batch import Batch
 from strategos.games.generals import record
 from strategos.games.generals.game import Generals
 from strategos.games.kuhn.game import Kuhn
-from strategos.play.bots import BOTS, ExpanderBot, HunterBot, RandomBot
+from strategos.play.agents import game_of
+from strategos.play.bots import BOTS, SCRIPTED, ExpanderBot, HunterBot, RandomBot
 from strategos.play.match import play_match
 
 # Every (number of tiles, players) is compiled anew: these share theirs with other tests.
@@ -54,6 +55,27 @@ def choices(bot, views, masks, draws=400):
     rng = np.random.default_rng(1)
     many = bot.act(np.repeat(views, draws), np.repeat(masks, draws, axis=0), None, rng)
     return dict(zip(*np.unique(many, return_counts=True), strict=True))
+
+
+def test_a_bot_of_one_game_is_measured_in_this_one_only():
+    told = {name: game_of(name) for name in BOTS}
+    assert told["hunter"] == told["expander"] == "generals" and told["heuristic"] == "blob"
+    for game, names in SCRIPTED.items():
+        assert [name for name in names if told[name] not in (None, game)] == []
+        assert [name for name in BOTS if told[name] == game and name not in names] == []
+
+
+@pytest.mark.parametrize("rules", record.RULESETS)
+def test_a_bot_can_tell_the_ruleset(rules):
+    game = Generals(8, 8, 2, ruleset=rules)
+    cells, builds = 64, record.has_builds(64, game.spec.mask_bytes)
+    assert record.ruleset_of(int(game.rules.order), builds) == rules
+    assert record.pass_action(cells, builds) == game.pass_action == game.spec.num_actions - 1
+
+
+def test_a_ruleset_that_there_is_not():
+    with pytest.raises(ValueError, match="no ruleset with order 0 and builds"):
+        record.ruleset_of(record.BY_PRIORITY, True)
 
 
 @pytest.mark.parametrize("name", GAMES)

@@ -162,12 +162,21 @@ def weights(columns: int = 13, **elsewhere: str) -> TensorProto:
     return ones
 
 
-def model(path: Path, about: str | None, *, columns: int = 13, domain: str = "", location: str = "") -> Path:
+def model(
+    path: Path,
+    about: str | None,
+    *,
+    columns: int = 13,
+    domain: str = "",
+    location: str = "",
+    operator: str = "MatMul",
+    shape: tuple[str | int, ...] = ("rows",),
+    names: tuple[str, ...] = ("logits", "values"),
+) -> Path:
     """An ONNX file by hand: the sum of the observation as logits and values."""
-    given = helper.make_tensor_value_info("observation", TensorProto.FLOAT, ["rows", columns])
-    names = ("logits", "values")
-    taken = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", 1]) for name in names]
-    nodes = [helper.make_node("MatMul", ["observation", "weights"], [name], domain=domain) for name in names]
+    given = helper.make_tensor_value_info("observation", TensorProto.FLOAT, [*shape, columns])
+    taken = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names]
+    nodes = [helper.make_node(operator, ["observation", "weights"], [name], domain=domain) for name in names]
     ones = weights(columns, location=location) if location else weights(columns)
     graph = helper.make_graph(nodes, "sum", [given], taken, [ones])
     domains = [helper.make_opsetid("", 18), helper.make_opsetid("somebody", 1)]
@@ -193,6 +202,21 @@ WRONG = {
     "no kind of network": ({"about": about(network={"kind": "tree"})}, "no network of kind 'tree'"),
     "cards from all sides": ({"about": about(symmetric=True)}, "on a grid"),
     "another input": ({"about": about(), "columns": 12}, "12"),
+    "no planes": ({"about": about(network={"kind": "mlp", "features": 13})}, "reads no planes None"),
+    "planes of others": ({"about": about(network=GRID | {"planes": "cards"})}, "reads no planes 'cards'"),
+    "planes that are no name": ({"about": about(network=CARDS | {"planes": ["cards"]})}, "reads no planes"),
+    "no features": ({"about": about(network={"kind": "mlp", "planes": "kuhn"})}, "features must be a number"),
+    "a game that is none": ({"about": about(game=["kuhn"])}, r"no game \['kuhn'\]"),
+    "a game of others": ({"about": about(game="chess")}, "no game 'chess' but blob, generals, kuhn"),
+    "other outputs": (
+        {"about": about(), "names": ("policy", "values")},
+        "answers policy, values, not logits",
+    ),
+    "one row only": ({"about": about(), "shape": (1,)}, "must be free"),
+    "one size of board": (
+        {"about": about(network=GRID), "shape": ("rows", 32, 8), "columns": 8},
+        "must be free",
+    ),
     "an operator of others": ({"about": about(), "domain": "somebody"}, "somebody"),
     "weights beside the file": ({"about": about(), "location": "ones.bin"}, "does not exist"),
     "weights in another folder": ({"about": about(), "location": "../ones.bin"}, "escapes"),
@@ -212,6 +236,43 @@ def test_a_wrong_file_gets_one_clear_line(case, tmp_path, monkeypatch):
     with pytest.raises(PolicyError, match=told) as error:
         load_policy(path)
     assert "agent.onnx is no agent" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_graph_that_cannot_answer_says_so_in_one_line(tmp_path):
+    file = OnnxNetwork(model(tmp_path / "agent.onnx", about(), operator="Add"))
+    with pytest.raises(ValueError, match="sum cannot answer: ") as error:
+        file(torch.zeros(2, 13))  # two rows and thirteen weights
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        ({"game": {"name": "chess"}}, "no game 'chess'"),
+        ({"game": 7}, "no game 7"),
+        ({"network": ["mlp"]}, "network must be a table"),
+        ({"network": {**KUHN, "planes": "memory"}}, "reads no planes 'memory'"),
+        ({"network": {"kind": "cards"}}, "reads no planes None"),
+    ],
+)
+def test_a_checkpoint_that_describes_itself_wrongly_gets_one_clear_line(change, told, tmp_path):
+    folder = write_checkpoint(tmp_path / "agent", KUHN, "kuhn")
+    meta = json.loads((folder / "meta.json").read_text())
+    (folder / "meta.json").write_text(json.dumps(meta | change))
+    with pytest.raises(PolicyError, match=told) as error:
+        load_policy(folder)
+    assert "\n" not in str(error.value)
+    if "network" not in change:
+        with pytest.raises(PolicyError, match=told):
+            game_of(folder)
+
+
+def test_without_a_name_the_game_is_that_of_the_network(tmp_path):
+    assert game_of(write_checkpoint(tmp_path / "agent", KUHN, "kuhn")) == "kuhn"
+    for network, game in ((KUHN, "kuhn"), (CARDS, "blob"), (GRID, "generals"), ({}, None)):
+        meta = {"network": network, "files": {}}
+        (tmp_path / "agent" / "meta.json").write_text(json.dumps(meta))
+        assert game_of(tmp_path / "agent") == game
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", bytes(range(256)) * 50])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -207,6 +208,32 @@ def test_a_program_that_ends_forfeits_and_says_how(case, program):
     assert conduct.forfeit.startswith("at tick 1: ") and reason in conduct.forfeit
 
 
+def test_nobody_waits_for_how_another_program_ended(program, monkeypatch):
+    """One of two closes its output and runs on: only when the other has answered is its end waited for."""
+    body = """
+try: os.mkdir("first")
+except OSError:
+    while not os.path.exists("closed"): time.sleep(0.01)
+    time.sleep(0.3)
+    frame(); say("0 0 0 3 0\\n"); time.sleep(1000)
+os.close(1); open("closed", "w").close(); time.sleep(1000)
+"""
+    session = program(body, Limits(move_s=60, first_move_s=60, end_s=0.2)).begin()
+    waits = []
+
+    def wait(process, timeout=None, real=subprocess.Popen.wait):
+        waits.append([seat.settled() for seat in session._seats.values()])
+        return real(process, timeout)
+
+    monkeypatch.setattr(subprocess.Popen, "wait", wait)
+    views, masks = (np.repeat(each, 2, axis=0) for each in look(0))
+    actions = session.act(np.arange(2), views, masks, None, np.random.default_rng(0))
+    assert sorted(actions.tolist()) == [6, 512] and waits[0] == [True, True]
+    session.close()
+    told = {session.conduct(game).forfeit for game in range(2)}
+    assert told == {None, "at tick 0: closed its output"}
+
+
 def test_a_closed_input_is_an_end_too(program):
     body = "frame(); os.close(0); say('0 0 0 3 0\\n'); time.sleep(1000)"
     _, conduct, _ = play(program(body), 20)
@@ -376,7 +403,7 @@ def test_who_forfeits_has_lost_and_the_record_replays():
     assert match.losses.tolist() == [8, 0] and match.forfeits.tolist() == [8, 0]
     assert match.illegal.tolist() == [0, 0] and max(quitter.games) == 3
     assert sorted(quitter.finished) == [0, 0, 0, 1, 1, 1, 2, 2]
-    assert match.misconduct == ("quitter: 0 faults, 8 of 8 games forfeited (enough)",)
+    assert match.misconduct == ("quitter: 0 faults, 0 illegal moves, 8 of 8 games forfeited (enough)",)
     for game, record in zip(match.games, records.match_records(GAME, match), strict=True):
         assert (record.actions == LEAVE).sum() == 1 and record.actions[5, game.seats.index(0)] == LEAVE
         assert not game.truncated and game.length == 6

@@ -99,8 +99,8 @@ class Generals:
         self.state_dtype = record.state_dtype(self.cells, players)
         self.view_dtype = record.view_dtype(self.cells, players)
         self.memory_dtype = record.memory_dtype(self.cells, players)
-        self.num_actions = self.cells * (9 if self.rules.builds else 8) + 1
-        self.pass_action = self.num_actions - 1
+        self.pass_action = record.pass_action(self.cells, bool(self.rules.builds))
+        self.num_actions = self.pass_action + 1
         self.spec = GameSpec(
             name="generals",
             num_players=players,

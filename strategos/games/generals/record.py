@@ -72,6 +72,24 @@ def ruleset(name: str) -> np.record:
     return rules[0]
 
 
+def ruleset_of(order: int, builds: bool) -> str:
+    """The name of the ruleset, by what views and masks tell of it; `ValueError` for none that there is."""
+    for name, flags in RULESETS.items():
+        if (flags["order"], bool(flags.get("builds"))) == (order, builds):
+            return name
+    raise ValueError(f"no ruleset with order {order} and {'' if builds else 'no '}builds")
+
+
+def has_builds(cells: int, mask_bytes: int) -> bool:
+    """Whether the legal masks of a board, of so many bytes, have room for builds."""
+    return mask_bytes > cells + 1
+
+
+def pass_action(cells: int, builds: bool) -> int:
+    """The id of pass: the last, after the moves and, where the ruleset has them, the builds."""
+    return cells * (9 if builds else 8)
+
+
 def _record(fields: list[tuple]) -> np.dtype:
     """A record dtype padded to a multiple of eight bytes, so that wide fields stay aligned."""
     size = np.dtype(fields).itemsize

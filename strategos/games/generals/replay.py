@@ -174,8 +174,10 @@ def replay_of_game(
     """A game of ours as a replay: `start` at tick 0, then `actions` [T, P] ids or `LEAVE`, one row a tick.
 
     The reference twin says in which order the moves of a tick were executed. A `duel` is written
-    as if it were `generalsio`, whose captor gets half the loser's armies on the last tick.
-    `ReplayError` for a game that a replay cannot hold: one with builds, or not from tick 0.
+    as if it were `generalsio`, whose captor gets half the loser's armies on the last tick. A game that
+    a `LEAVE` ends goes on to the end of that tick where it is played from a replay of version 15 on.
+    `ReplayError` for a game that a replay cannot hold: one with builds, or not from tick 0; up to
+    version 14, which tells a `LEAVE` with the tick before, also where that is not the same.
     """
     if start["rules"]["builds"]:
         raise ReplayError("rules: a replay cannot hold builds; expected a ruleset without them")
@@ -186,7 +188,7 @@ def replay_of_game(
         version = FIRST_WITHOUT_REGROWTH - 1 if start["rules"]["cities_regrow"] else FIRST_OF_PRIORITY - 1
     names = tuple(usernames or (f"player {player}" for player in range(len(start["team"]))))
     chosen = np.array([[int(action) for action in row] for row in actions]).reshape(-1, len(names))
-    moves = np.array(list(_executed_moves(start, chosen)), dtype=np.int32).reshape(-1, 5)
+    moves, afks = _executed(start, chosen, surrenders_first=version >= FIRST_OF_PRIORITY)
     teams = tuple(start["team"].tolist())
     kinds = {kind: np.flatnonzero(start["terrain"] == kind) for kind in (CITY, MOUNTAIN, PLAIN)}
     neutral = kinds[PLAIN][(start["owner"][kinds[PLAIN]] == NEUTRAL) & (start["army"][kinds[PLAIN]] > 0)]
@@ -200,8 +202,8 @@ def replay_of_game(
         city_armies=tuple(start["army"][kinds[CITY]].tolist()),
         generals=tuple(_unpadded(start, [tile])[0] if tile >= 0 else None for tile in start["general"]),
         mountains=_unpadded(start, kinds[MOUNTAIN]),
-        moves=moves,
-        afks=np.argwhere(chosen == LEAVE)[:, ::-1].astype(np.int32),
+        moves=np.array(moves, dtype=np.int32).reshape(-1, 5),
+        afks=np.array(afks, dtype=np.int32).reshape(-1, 2),
         stars=(0,) * len(names),
         teams=teams if len(set(teams)) < len(teams) else None,
         title=title,
@@ -217,35 +219,61 @@ def _unpadded(state: np.record, cells: Iterable[int]) -> tuple[int, ...]:
     return tuple(row * width + column for row, column in places if row < height and column < width)
 
 
-def _executed_moves(start: np.record, actions: Iterable[Iterable[int]]) -> Iterator[tuple[int, ...]]:
-    """Player, source, target, half and tick of every move, in the order executed."""
-    state = start.copy()
-    over = False
+def _executed(
+    start: np.record, actions: np.ndarray, *, surrenders_first: bool
+) -> tuple[list[tuple[int, ...]], list[tuple[int, int]]]:
+    """What happened until the game was over, as a replay lists it, in the order executed.
+
+    Player, source, target, half and tick of every move; player and tick of every `LEAVE`.
+    """
+    state, before = start.copy(), start.copy()
+    moves: list[tuple[int, ...]] = []
+    afks: list[tuple[int, int]] = []
     for row in actions:
-        for player in np.flatnonzero(np.asarray(row) == LEAVE):
+        leaving = np.flatnonzero(row == LEAVE)
+        for player in leaving:
             rules.leave(state, player)
-        if over or state["over"]:
-            return
+            afks.append((int(player), int(state["tick"]) - (not surrenders_first)))
+        if len(leaving) and not surrenders_first:
+            _check_left_earlier(before, leaving, state)
+        if state["over"]:
+            break
         position = reference.from_state(state)
         chosen = [(player, int(action)) for player, action in enumerate(row)]
         legal = [(p, a) for p, a in chosen if a != position.pass_action and rules.is_legal(state, p, a)]
-        moves = [move for p, a in legal if (move := tick.read_move(position, p, a)) is not None]
-        pending = tick.in_order(position, moves)
+        pending = tick.in_order(
+            position, [move for p, a in legal if (move := tick.read_move(position, p, a)) is not None]
+        )
+        over = False
         while pending:
             move = tick.next_move(position, pending)
             if rules.can_move(state, move.player, move.source, move.target):
-                yield (
-                    move.player,
-                    *_unpadded(state, (move.source, move.target)),
-                    int(move.half),
-                    position.tick,
-                )
+                places = _unpadded(state, (move.source, move.target))
+                moves.append((move.player, *places, int(move.half), position.tick))
                 captured = rules.execute_move(state, move.player, move.source, move.target, move.half)
                 over = over or bool(captured and state["rules"]["capture_ends"])
             pending = [
                 other for other in pending if other is not move and state["status"][other.player] == ALIVE
             ]
+        before = state.copy()
         rules.end_tick(state)
+        if over or state["over"]:
+            break
+    return moves, afks
+
+
+def _check_left_earlier(before: np.record, leaving: Iterable[int], state: np.record) -> None:
+    """`ReplayError` unless `state` comes of `before`, a tick's moves played, too, if `leaving` left there."""
+    if state["tick"] == 0:
+        raise ReplayError("LEAVE: a replay of this ruleset cannot hold one at tick 0; expected a later one")
+    for player in leaving:
+        rules.leave(before, player)
+    rules.end_tick(before)
+    if before.tobytes() != state.tobytes():
+        raise ReplayError(
+            f"LEAVE: at tick {state['tick']} land is freed, which a replay of this ruleset can only "
+            "hold before the armies have grown; expected an odd tick"
+        )
 
 
 __all__ = [

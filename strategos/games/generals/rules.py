@@ -1,8 +1,8 @@
 """The rules of Generals: one tick of one game, as compiled functions of its record.
 
 Integer-only and allocation-free. Nothing here looks at a view, draws a random number or knows
-of batches beyond `step_games`, which walks a slice of one. The rules are those of
-`rules/generals.md`; `reference.py` is the readable twin that the tests hold equal.
+of batches beyond `step_games`, which walks a slice of one. The package `reference` is the
+readable twin that the tests hold equal.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from strategos.games.spec import Game
 from strategos.nets.card_features import INPUTS, write_card_features
 from strategos.nets.cards import CardNet
-from strategos.play.network import Encoder
+from strategos.play.network import Encoder, choice_probabilities
 
 _PAD = 32
 """Odd batch sizes are padded up to multiples of this: every new size costs the CPU a new set of kernels."""
@@ -98,6 +98,14 @@ class NetworkEvaluator:
         logits, values = self._answers(seen, rows)
         signs = np.where(np.arange(2) == movers[:, None], np.float32(1), np.float32(-1))
         return logits[:, None], values[:, None] * signs
+
+    def probabilities(self, views: np.ndarray, masks: np.ndarray) -> np.ndarray:
+        """The network's policy in the seats to move that see `views` [n]: [n, num_actions], 0 where illegal.
+
+        For games without memories.
+        """
+        seen = _Seen(views, masks, np.zeros(0, self.game.memory_dtype))
+        return choice_probabilities(self._answers(seen, np.arange(len(views)))[0], masks)
 
     def _observe(self, states: np.ndarray) -> _Seen:
         count = len(states)

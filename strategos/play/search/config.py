@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from strategos.games.spec import Game
 
 ROOTS = ("gumbel", "puct", "regret")
+BELIEFS = ("uniform", "reweighed")
+
+
+Probabilities = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""A policy: views [n] and packed masks [n, mask_bytes] of seats to move -> probabilities [n, num_actions]."""
 
 
 class Evaluator(Protocol):
@@ -22,6 +28,15 @@ class Evaluator(Protocol):
         seat to move; None for a uniform prior. Values [n, P] float32, on the scale of `game.returns`.
         `states` may be overwritten.
         """
+        ...
+
+
+@runtime_checkable
+class PolicyEvaluator(Evaluator, Protocol):
+    """An evaluator that can also say how players act who see no more than they may."""
+
+    def probabilities(self, views: np.ndarray, masks: np.ndarray) -> np.ndarray:
+        """Its policy, as `Probabilities` are."""
         ...
 
 
@@ -38,6 +53,9 @@ class SearchConfig:
     they take turns at everybody's information sets from the beginning of the round on (Kuhn poker)."""
     information_set: bool = False
     """Another world at every simulation; a tree is over what the asking player knows."""
+    beliefs: str = "uniform"
+    """Which worlds are likely: all alike (uniform), or those in which the network would have done what the
+    others did (reweighed: Blob with a network, slower)."""
     considered: int = 16
     """Actions that a gumbel root looks at, at most half as many as there are simulations."""
     gumbel_scale: float = 1.0
@@ -60,6 +78,8 @@ class SearchConfig:
             raise ValueError("worlds, simulations and considered must be 1 or more, depth 0 or more")
         if self.root not in ROOTS:
             raise ValueError(f"root must be one of {', '.join(ROOTS)}, not {self.root!r}")
+        if self.beliefs not in BELIEFS:
+            raise ValueError(f"beliefs must be one of {', '.join(BELIEFS)}, not {self.beliefs!r}")
         if self.root == "regret" and self.information_set:
             raise ValueError("regret matching needs the same worlds throughout: information_set must be off")
         if not 0 <= self.dirichlet_share <= 1 or self.dirichlet < 0 or self.gumbel_scale < 0:

@@ -17,10 +17,9 @@ import numpy as np
 
 from strategos.games.compiled import kernel
 from strategos.games.masks import is_set
-from strategos.games.rng import derive, draw, mix
+from strategos.games.rng import derive, mix, uniform
 from strategos.play.search.tree import NONE
 
-_UNIT = 1.0 / 4294967296.0
 _EMPTY = np.int64(-1)
 
 
@@ -186,7 +185,7 @@ def choose(tables, paths, rows, worlds, words, masks, seats, keys, simulation, e
         strategy = paths.strategy[row, step]
         _match_regrets(tables.prior[group, place], tables.regret[group, place], strategy)
         stream = derive(keys[group], 1 + row % worlds)
-        left = draw(stream, simulation * paths.place.shape[1] + step) * _UNIT
+        left = uniform(stream, simulation * paths.place.shape[1] + step)
         chosen, probability = NONE, 0.0
         for action in range(strategy.shape[0]):
             if is_set(masks[index], action) and (chosen == NONE or left >= 0.0):

@@ -12,10 +12,9 @@ import math
 import numpy as np
 
 from strategos.games.compiled import kernel
-from strategos.games.rng import derive, draw
+from strategos.games.rng import derive, uniform, uniform_inside
 from strategos.play.search.tree import NONE, find_edge, find_joint
 
-_UNIT = 1.0 / 4294967296.0
 EXPLORE = 0.1
 """Share of uniform choices while regret matching learns."""
 
@@ -46,8 +45,7 @@ def gumbel_noise(keys, scale, noise):
             if scale == 0.0:
                 noise[group, action] = 0.0
             else:
-                uniform = (draw(keys[group], action) + 0.5) * _UNIT
-                noise[group, action] = -np.log(-np.log(uniform)) * scale
+                noise[group, action] = -np.log(-np.log(uniform_inside(keys[group], action))) * scale
 
 
 @kernel
@@ -184,7 +182,7 @@ def regret_choose(trees, worlds, players, keys, simulation, regrets, averages, s
                     root_choice[tree, slot] = NONE
                     continue
                 stream = derive(keys[group], 1 + world)
-                left = draw(stream, simulation * root_choice.shape[1] + slot) * _UNIT
+                left = uniform(stream, simulation * root_choice.shape[1] + slot)
                 place, edge = 0, trees.first_edge[tree, 0, slot]
                 while place < count - 1 and left >= strategy[place]:
                     left -= strategy[place]
@@ -231,7 +229,7 @@ def _joint_value(trees, tree, slot, joint):
 def draw_actions(policy, keys, actions):
     """Draw one action of each `policy` [G, A] from the streams `keys` [G]."""
     for group in range(policy.shape[0]):
-        left = draw(derive(keys[group], 0), 0) * _UNIT
+        left = uniform(derive(keys[group], 0), 0)
         chosen = NONE
         for action in range(policy.shape[1]):
             if policy[group, action] > 0.0 and (chosen == NONE or left >= 0.0):

@@ -10,10 +10,8 @@ import numpy as np
 
 from strategos.games.compiled import kernel
 from strategos.games.masks import count_legal, is_set
-from strategos.games.rng import draw
+from strategos.games.rng import uniform
 from strategos.play.search.tree import NONE, add_edge, add_node, find_edge, find_joint, link
-
-_UNIT = 1.0 / 4294967296.0
 
 
 @kernel
@@ -33,7 +31,7 @@ def _best_edge(trees, tree, node, slot, seat, c_puct, key):
         value = trees.edge_total[tree, edge] / visits if visits else node_value
         explore = c_puct * trees.edge_prior[tree, edge] * root / (1 + visits)
         if apart:
-            explore *= 0.5 + draw(key + node, edge + (trees.visits[tree, node] << 24)) * _UNIT
+            explore *= 0.5 + uniform(key + node, edge + (trees.visits[tree, node] << 24))
         if value + explore > best_score:
             best, best_score = edge, value + explore
         edge = trees.edge_next[tree, edge]

@@ -111,11 +111,11 @@ def in_fog(position: Position, player: int) -> list[int]:
 
 
 def remember(sight: View, memory: Memory) -> Memory:
-    """The memory after one more view; at tick 0, and where the last one was at tick -1, it begins anew."""
-    if sight.tick == memory.tick and sight.tick > 0:
-        return memory
-    if sight.tick == 0 or memory.tick < 0:
+    """The memory after one more view; at tick 0, and where it is still blank, it begins anew."""
+    if sight.tick == 0 or memory.stride == 0:
         memory = nothing_yet(sight)
+    elif sight.tick == memory.tick:
+        return memory
     after = Memory(
         tick=sight.tick,
         stride=sight.stride,
