@@ -29,7 +29,7 @@ from strategos.play.evaluators.network import NetworkEvaluator
 from strategos.play.evaluators.rollouts import RolloutEvaluator
 from strategos.play.search import Evaluator, SearchConfig
 from strategos.play.searcher import Searcher
-from strategos.train.config import load_config
+from strategos.train.config_files import load_config
 from strategos.train.trainers import make_trainer
 
 KUHN = make_game("kuhn")

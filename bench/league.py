@@ -23,7 +23,8 @@ from measurement import Options, parse_options, report
 from strategos.play.match import play_match
 from strategos.play.network import NetworkPolicy
 from strategos.ratings.boards import BoardResult
-from strategos.train.config import TrainConfig, from_dict
+from strategos.train.config import TrainConfig
+from strategos.train.config_files import from_dict
 from strategos.train.curriculum import make_board_game
 from strategos.train.trainers import make_trainer
 

@@ -22,7 +22,7 @@ from measurement import parse_options, report
 
 from strategos.evaluate.ladder import climb
 from strategos.play.agents import load_policy
-from strategos.train.config import load_config
+from strategos.train.config_files import load_config
 from strategos.train.loop import train
 from strategos.train.metrics import read_metrics
 

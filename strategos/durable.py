@@ -10,6 +10,8 @@ from pathlib import Path
 
 TEMPORARY = ".writing-"
 """Begins the name of what is not finished yet."""
+_REPLACED = f"{TEMPORARY}replaced-"
+"""Begins the name of a folder while another one takes its place."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -21,10 +23,14 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def write_folder_atomically(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write a folder with `files` in it, in place of the one that may be there."""
+    """Write a folder with `files` in it, in place of the one that may be there.
+
+    Two folders cannot be exchanged by one rename: a kill between the two leaves the old one under another
+    name, which `restore_folders` gives back.
+    """
     parent = folder.parent
     parent.mkdir(parents=True, exist_ok=True)
-    temporary, replaced = parent / f"{TEMPORARY}{folder.name}", parent / f"{TEMPORARY}replaced"
+    temporary, replaced = parent / f"{TEMPORARY}{folder.name}", parent / f"{_REPLACED}{folder.name}"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     for name, content in files.items():
@@ -36,6 +42,17 @@ def write_folder_atomically(folder: Path, files: Mapping[str, bytes]) -> None:
     os.rename(temporary, folder)
     _sync_folder(parent)
     shutil.rmtree(replaced, ignore_errors=True)
+
+
+def restore_folders(parent: Path) -> None:
+    """Give folders in `parent` their names back whose writer was killed while it replaced them.
+
+    For whoever writes there, or knows that nobody does.
+    """
+    for replaced in parent.glob(f"{_REPLACED}*"):
+        folder = parent / replaced.name.removeprefix(_REPLACED)
+        if not folder.exists():
+            os.rename(replaced, folder)
 
 
 def _write_synced(path: Path, content: bytes) -> None:

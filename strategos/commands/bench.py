@@ -12,22 +12,23 @@ from strategos.spelling import nearest
 
 FOLDER = Path(__file__).resolve().parents[2] / "bench"
 DEFAULT = ("engine", "scaling", "startup", "blob")
-"""What runs unasked. `peers` needs a package of others, `strength` trains for half an hour."""
+"""What runs unasked. `peers` needs a package of others, and the rest takes more than minutes."""
 EXIT_FAILED = 1
 
 
 def run(arguments: list[str]) -> int:
     """Run the default scripts or those named, up to the first that fails; the exit code is then 1."""
+    scripts = {path.stem: path for path in sorted(FOLDER.glob("*.py")) if _runs(path)}
+    others = " ".join(name for name in scripts if name not in DEFAULT)
     parser = Parser("bench", "Measure how fast Strategos is on this machine.")
     parser.add_argument(
         "names",
         nargs="*",
-        help=f"which scripts of bench/ to run ({' '.join(DEFAULT)}); peers and strength run only by name",
+        help=f"which scripts of bench/ to run ({' '.join(DEFAULT)}); only by name: {others}",
     )
     parser.add_argument("--json", action="store_true", help="one object a line")
     parser.add_argument("--quick", action="store_true", help="under 40 s a script")
     options = parser.read(arguments)
-    scripts = {path.stem: path for path in sorted(FOLDER.glob("*.py")) if _runs(path)}
     if not scripts:
         raise InputError(f"no benchmarks at {FOLDER}; run this in a checkout of the sources")
     names = options.names or DEFAULT

@@ -30,7 +30,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--keys", action="store_true", help="list every key of the configuration and stop")
     add_report_options(parser)
     options, rest = parser.parse_known_args(arguments)
-    from strategos.train import config as configuration
+    from strategos.train import config_files
 
     if options.keys:
         from strategos.commands.configuration import keys_text
@@ -41,11 +41,11 @@ def run(arguments: list[str]) -> int:
         raise InputError("train: give --preset or --config, not both")
     source = options.config or options.preset or "quick"
     with reading():
-        if options.preset and options.preset not in configuration.preset_names():
-            known = configuration.preset_names()
+        if options.preset and options.preset not in config_files.preset_names():
+            known = config_files.preset_names()
             hint = nearest(options.preset, known)
             raise InputError(f"train: no preset {options.preset!r}{hint}; there are {', '.join(known)}")
-        chosen = configuration.load_config(source, list(_overrides(rest, parser)))
+        chosen = config_files.load_config(source, list(_overrides(rest, parser)))
     name = options.run or (options.config.stem if options.config else options.preset or "quick")
     return learn(chosen, run_folder(name), options)
 
@@ -70,7 +70,7 @@ def learn(config, run_dir: Path, options: argparse.Namespace) -> int:
     if options.games % 2:
         raise InputError(f"--games must be even (boards are played from both seats), not {options.games}")
     with refusals(run_dir):
-        summary = train(config, run_dir, as_json=options.json, quiet=options.quiet)
+        summary = train(config, run_dir, as_json=options.json, quiet=options.quiet, may_exit=True)
     if summary.ended == "interrupted":
         return 130  # the loop has said how to go on
     if not options.no_report:
@@ -101,6 +101,7 @@ def refusals(run_dir: Path) -> Iterator[None]:
 def show_report(run_dir: Path, options: argparse.Namespace) -> None:
     """Play the final matches, write the report and print the table."""
     from rich.console import Console
+    from rich.markup import escape
 
     from strategos.commands import tables
     from strategos.evaluate.run_report import report_run
@@ -109,7 +110,7 @@ def show_report(run_dir: Path, options: argparse.Namespace) -> None:
     with console.status("final matches") as status, reading():
 
         def tell(rung) -> None:
-            status.update(f"final matches: {rung.summary}")
+            status.update(escape(f"final matches: {rung.summary}"))
 
         found = report_run(run_dir, games=options.games, on_rung=tell)
     if options.json:
@@ -125,10 +126,11 @@ def show_report(run_dir: Path, options: argparse.Namespace) -> None:
     if found.standings:
         console.print(tables.ratings_table(found.standings))
     if found.rungs or found.contests:
-        console.print(f"play against it:              [b]strategos play {run_dir}[/b]", soft_wrap=True)
+        command = escape(f"strategos play {run_dir}")
+        console.print(f"play against it:              [b]{command}[/b]", soft_wrap=True)
     what = "report with a game to watch: " if found.rungs else "report with the curves:      "
     what = "report with a round to read: " if found.contests else what
-    console.print(f"{what} [b]{found.report}[/b]", soft_wrap=True)
+    console.print(f"{what} [b]{escape(str(found.report))}[/b]", soft_wrap=True)
 
 
 def _overrides(words: list[str], parser: Parser) -> Iterator[str]:

@@ -37,6 +37,9 @@ class SelfPlayConfig:
     rest, and which actions look good."""
     playouts: int = 8
     """Random playouts of a leaf for that share; a script needs none."""
+    adjudicate: bool = False
+    """A game that the tick limit cuts is worth what playouts or the script say of its last position; else
+    nothing to anybody. For games of which few end in time: draws alone teach no values."""
 
     def __post_init__(self) -> None:
         for name in ("workers", "rounds", "bootstrap_worlds", "bootstrap_simulations", "playouts"):

@@ -8,10 +8,9 @@ are always the champion's; the learner goes on from its own, whatever the gate s
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -29,7 +28,7 @@ from strategos.memory.ring import Ring
 from strategos.memory.shards import Shards
 from strategos.memory.statistics import RingStatistics, ring_statistics
 from strategos.memory.symmetry import augment, make_symmetry
-from strategos.play.agents import WEIGHTS_FILE, load_policy
+from strategos.play.agents import WEIGHTS_FILE
 from strategos.play.evaluators import unlearned_evaluator
 from strategos.play.evaluators.mixed import MixedEvaluator
 from strategos.play.evaluators.network import NetworkEvaluator
@@ -43,9 +42,10 @@ from strategos.train.alphazero_tables import MemoryConfig
 from strategos.train.champions import Champions
 from strategos.train.config import ConfigError, TrainConfig
 from strategos.train.deals import Deals, first_kind, make_deals
-from strategos.train.devices import choose_device, one_thread_each, plain_tensors
+from strategos.train.devices import WorkerThreads, choose_device, plain_tensors
 from strategos.train.duel import Duel, Maker, deal_keys, joined, play_duel
 from strategos.train.networks import describe_trained
+from strategos.train.opponents import load_opponent
 from strategos.train.outcomes import outcomes_of
 from strategos.train.self_play import Generated, SelfPlay, example_dtype
 from strategos.train.trainers import Clock, Evaluation, Tell
@@ -79,19 +79,22 @@ class AlphaZeroTrainer:
         self.steady_iterations = config.gate.every  # one of them has a test of the gate in it
         self.tables = make_deals(config)
         for name in config.evaluation.against:
-            load_policy(name)  # a mistake is told now
+            load_opponent(name)  # a mistake is told now
         self.opponents: dict[str, Maker] = {
-            name: partial(load_policy, name) for name in config.evaluation.against
+            name: partial(load_opponent, name) for name in config.evaluation.against
         }
         self.device = choose_device(config.device)
+        self.threads = WorkerThreads(self.device, config.self_play.workers)
+        try:
+            self._begin()
+        except BaseException:
+            self.threads.close()
+            raise
+
+    def _begin(self) -> None:
+        """Make everything that learns and plays."""
+        config, workers = self.config, self.config.self_play.workers
         torch.manual_seed(config.seed)
-        self._threads_before = torch.get_num_threads()
-        if self.device.type == "cpu":
-            torch.set_num_threads(1)  # the workers are the threads
-        workers = config.self_play.workers
-        self.executor = ThreadPoolExecutor(
-            min(workers, os.cpu_count() or 1), initializer=one_thread_each, initargs=(self.device.type,)
-        )
         self._make_networks()
         self._check_searches()
         self.workers = [
@@ -124,9 +127,8 @@ class AlphaZeroTrainer:
         )
         self.champions = Champions(self.description, self.encode, self.device, config.gate)
         self.champions.network.load_state_dict(self.network.state_dict())
-        side_by_side = self.executor if self.device.type == "cpu" else None
         self.learner = AlphaZero(
-            self.network, self.config.alphazero, device=self.device, executor=side_by_side
+            self.network, self.config.alphazero, device=self.device, executor=self.threads.learning
         )
 
     @property
@@ -152,6 +154,7 @@ class AlphaZeroTrainer:
             config.search,
             worlds=settings.bootstrap_worlds,
             simulations=settings.bootstrap_simulations,
+            beliefs="uniform",  # there is no network yet to weigh them by
         )
         return Searcher(table.game, search, unlearned_evaluator(table.game))
 
@@ -197,7 +200,7 @@ class AlphaZeroTrainer:
             rounds = (wanted + number) // count
             return self.workers[number].play(rounds, searchers, given_up.is_set)
 
-        futures = [self.executor.submit(work, number) for number in range(count)]
+        futures = [self.threads.executor.submit(work, number) for number in range(count)]
         try:
             left: set = set(futures)
             while left:
@@ -259,7 +262,7 @@ class AlphaZeroTrainer:
     def _gate(self, tell: Tell) -> dict[str, Any]:
         """Test the averaged weights against the champion; accept, archive and rate, or keep what is."""
         tell("testing the candidate", 0.0)
-        champions, run = self.champions, self.executor.map
+        champions, run = self.champions, self.threads.executor.map
         seed = self._seed(_GATES, champions.tests)
         candidate, result = champions.test(self.learner.optimiser.average.average, self.tables, seed, run)
         metrics = {f"gate/{key}": float(value) for key, value in asdict(result).items()}
@@ -298,7 +301,7 @@ class AlphaZeroTrainer:
             def play(part: np.ndarray, opponent: Maker = opponent) -> Duel:
                 return play_duel(table, agent, opponent(), part, int(part[0]))
 
-            duel = joined(list(self.executor.map(play, np.array_split(keys, 2))))
+            duel = joined(list(self.threads.executor.map(play, np.array_split(keys, 2))))
             low, high = duel.interval()
             scores[name] = duel.points
             row |= {f"points/{name}": duel.points, f"points_low/{name}": low, f"points_high/{name}": high}
@@ -380,9 +383,8 @@ class AlphaZeroTrainer:
         Shards(folder / EXAMPLES_FOLDER, self.memory.dtype).prune(max(0, oldest))
 
     def close(self) -> None:
-        """Let the worker threads go, and give torch its own back."""
-        self.executor.shutdown()
-        torch.set_num_threads(self._threads_before)
+        """Let the worker threads go."""
+        self.threads.close()
 
 
 def _make_memory(config: MemoryConfig, game: Game) -> Ring:

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from strategos.play.bots import anchor_among
 from strategos.play.network import Encoder, NetworkPolicy, build_network
 from strategos.train.alphazero_tables import GateConfig
 from strategos.train.deals import Deals
@@ -18,8 +19,6 @@ from strategos.train.devices import plain_tensors
 from strategos.train.duel import Maker
 from strategos.train.gate import GateResult, Map, Standings, challenge, meet
 from strategos.train.trainers import Tell
-
-ANCHOR = "random"
 
 
 @dataclass
@@ -106,7 +105,7 @@ class Champions:
         metrics["gate/alarms"] = float(len(drops))
         if drops:
             metrics["alarms"] = [drop.told_of(newest) for drop in drops]
-        for rating in self.standings.ratings(anchor_of(bots)):
+        for rating in self.standings.ratings(anchor_among(bots)):
             if rating.name == newest:
                 metrics |= {"rating": rating.points, "rating_low": rating.low, "rating_high": rating.high}
         return metrics
@@ -138,8 +137,3 @@ class Champions:
         }
         self.history, self.tests = list(meta["history"]), int(meta["tests"])
         self.standings = Standings.load(meta["meetings"])
-
-
-def anchor_of(bots: Mapping[str, Any]) -> str:
-    """Whose rating is 0."""
-    return ANCHOR if ANCHOR in bots else next(iter(bots))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from strategos.durable import TEMPORARY, write_folder_atomically
+from strategos.durable import TEMPORARY, restore_folders, write_folder_atomically
 from strategos.play.agents import META_FILE, PolicyError, checked_bytes, read_meta
 
 CHECKPOINTS_FOLDER = "checkpoints"
@@ -58,9 +58,11 @@ def samples_of(folder: Path) -> int:
 def load_newest(run_dir: Path) -> tuple[Checkpoint | None, list[str]]:
     """The newest whole checkpoint, and a line about each damaged one that was passed over.
 
-    Damaged ones are renamed, so that nothing takes them for the newest again. `None` where the run has
-    no checkpoint yet. Raises `RunError` where all are damaged.
+    Damaged ones are renamed, so that nothing takes them for the newest again; one that a killed writer was
+    replacing comes back. Only for whoever holds `run_lock`. `None` where the run has no checkpoint yet.
+    Raises `RunError` where all are damaged.
     """
+    restore_folders(run_dir / CHECKPOINTS_FOLDER)
     folders = checkpoint_folders(run_dir)
     problems: list[str] = []
     damaged: list[Path] = []

@@ -10,6 +10,13 @@ from strategos.games.spec import Game
 from strategos.train.config import BoardConfig, ConfigError, GameConfig, StageConfig
 from strategos.train.stages import follows_wins
 
+GAME_KEYS: dict[str, tuple[str, ...]] = {"generals": ("players", "teams", "ruleset")}
+"""Of the configuration's `game`, what each game takes as options; another one takes none."""
+BOARD_KEYS: dict[str, tuple[str, ...]] = {
+    "generals": ("height", "width", "spawn_distance", "min_height", "min_width")
+}
+"""... and what it takes of a stage's board."""
+
 
 def stage_at(stages: Sequence[StageConfig], progress: float) -> int:
     """Index of the stage that starts last before `progress` in [0, 1]."""
@@ -96,19 +103,9 @@ class Curriculum:
 
 def make_board_game(game: GameConfig, board: BoardConfig) -> Game:
     """The game of one board of a stage; `ConfigError` where it cannot be."""
-    if game.name == "kuhn":
-        return make_game("kuhn")
+    options = {key: getattr(game, key) for key in GAME_KEYS.get(game.name, ())}
+    options |= {key: getattr(board, key) for key in BOARD_KEYS.get(game.name, ())}
     try:
-        return make_game(
-            game.name,
-            height=board.height,
-            width=board.width,
-            players=game.players,
-            teams=game.teams,
-            ruleset=game.ruleset,
-            spawn_distance=board.spawn_distance,
-            min_height=board.min_height,
-            min_width=board.min_width,
-        )
+        return make_game(game.name, **options)
     except (ValueError, TypeError, KeyError) as error:
         raise ConfigError(f"board {board.height}x{board.width}: {error}") from None

@@ -131,7 +131,7 @@ class LiveDisplay:
         tables.add_row(_where_the_time_goes(row), _strength(self._evaluations, row), _learning(row))
         parts.append(tables)
         parts += [Text(note, style="dim") for note in self._notes]
-        return Panel(Group(*parts), title=self._title, border_style="cyan")
+        return Panel(Group(*parts), title=Text(self._title), border_style="cyan")
 
 
 def make_display(title: str, *, as_json: bool = False, quiet: bool = False) -> Display:
@@ -245,14 +245,14 @@ def _strength(evaluations: list[dict[str, Any]], row: Mapping[str, Any]) -> Tabl
     for name in exact:
         table.add_row(name, f"[b]{now[name]:.3f}[/b]")
     for name in names:
-        table.add_row(name, f"[b]{_points(evaluations[-1], name)}[/b]")
+        table.add_row(Text(name), f"[b]{_points(evaluations[-1], name)}[/b]")
     if evaluations:
         before = evaluations[-2] if len(evaluations) > 1 else {}
         for key in (key for key in now if key.startswith("win/")):
             change = f" [dim]({now[key] - before[key]:+.0%})[/dim]" if key in before else ""
-            table.add_row(key[4:], f"[b]{now[key]:.0%}[/b]{change}")
+            table.add_row(Text(key[4:]), f"[b]{now[key]:.0%}[/b]{change}")
     for key in (key for key in row if key.startswith("rollout_win/")):
-        table.add_row(f"{key[12:]}, in training", f"{row[key]:.0%}")
+        table.add_row(Text(f"{key[12:]}, in training"), f"{row[key]:.0%}")
     return table
 
 

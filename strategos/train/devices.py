@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
@@ -29,6 +31,27 @@ def one_thread_each(device_type: str) -> None:
     """What a worker thread sets before its first task: the workers themselves are the threads."""
     if device_type == "cpu":
         torch.set_num_threads(1)
+
+
+class WorkerThreads:
+    """The threads of a run: at most `count` and no more than there are cores.
+
+    On the CPU torch computes on one thread in each of them, and everywhere else, until `close`.
+    """
+
+    def __init__(self, device: torch.device, count: int) -> None:
+        self._before = torch.get_num_threads()
+        one_thread_each(device.type)
+        self.executor = ThreadPoolExecutor(
+            min(count, os.cpu_count() or 1), initializer=one_thread_each, initargs=(device.type,)
+        )
+        self.learning = self.executor if device.type == "cpu" else None
+        """For the shards of a minibatch; a GPU takes them whole."""
+
+    def close(self) -> None:
+        """Let the threads go, and give torch its own back."""
+        self.executor.shutdown()
+        torch.set_num_threads(self._before)
 
 
 def plain_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -52,14 +52,8 @@ def challenge(
     if config.points == 0:
         samples = meet(tables, candidate, champion, seed, 0, config.step, run)
         return _result(samples, accepted=True, undecided=False)
-    test = SequentialTest(
-        0.0,
-        config.points,
-        config.alpha,
-        config.beta,
-        minimum=min(SequentialTest.minimum, config.deals),
-        maximum=config.deals,
-        look=config.step,
+    test = SequentialTest(0.0, config.points, config.alpha, config.beta, look=config.step).at_most(
+        config.deals
     )
 
     def observe(first: int, last: int) -> np.ndarray:

@@ -5,8 +5,9 @@ One agent that plays itself is the smallest league. Nothing here plays games: re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,8 +19,8 @@ from strategos.league.population import POPULATION_FILE, POPULATION_FOLDER, Memb
 from strategos.league.roles import BOT, LEAGUE_EXPLOITER, MAIN, MAIN_EXPLOITER, Agent, LeagueConfig, agents_of
 from strategos.learn.ppo import PPO
 from strategos.play.network import build_network
+from strategos.ratings.payoff import Result, pool
 from strategos.train.devices import plain_tensors
-from strategos.train.rollout import Tally
 
 _ENOUGH_GAMES = 30
 """Before an exploiter's share of points against somebody is believed."""
@@ -81,6 +82,9 @@ class League:
                 learner.begin_anew(self.learners[0].network.state_dict(), 0.0)
         for name in sorted({*bots, *config.bots}):
             self.population.add(Member(name, BOT, drawn=name in config.bots))
+        self.mark = 0
+        """So many times past selves were asked for. The run's length, and with it its progress, may change
+        between two iterations, and a time of asking may then be passed twice."""
         self._frozen: dict[str, nn.Module] = {}
 
     def build(self) -> nn.Module:
@@ -120,16 +124,18 @@ class League:
             self._frozen[name] = network
         return {learner.name: learner.network for learner in self.learners} | self._frozen
 
-    def record(self, tallies: Mapping[tuple[str, str], Tally]) -> None:
+    def record(self, results: Iterable[Result]) -> None:
         """Enter what an iteration's games ended with."""
-        for (name, other), tally in sorted(tallies.items()):
-            self.population.record(name, other, tally.games, tally.points)
+        for result in pool(results):
+            self.population.record(result.first, result.second, result.games, result.points)
 
-    def advance(self, before: float, progress: float, samples: int, rng: np.random.Generator) -> None:
+    def advance(self, progress: float, samples: int, rng: np.random.Generator) -> None:
         """Let past selves join where it is time, and exploiters that are done begin anew."""
         config = self.config
+        mark, before = int(progress / config.every + 1e-9), self.mark
+        self.mark = max(mark, before)
         somebody_asks = config.past > 0 or len(self.learners) > len(self.mains)
-        if somebody_asks and int(before / config.every) != int(progress / config.every):
+        if somebody_asks and mark > before:
             for main in self.mains:
                 self._join(main, samples, rng)
         for learner in self.learners[len(self.mains) :]:
@@ -171,25 +177,23 @@ class League:
         return found
 
     def kind_of(self, name: str) -> str:
-        """What a metric calls an opponent: a bot's name, `past`, `exploiters` or `peers`."""
-        member = self.population.members[name]
-        if member.role == BOT:
-            return name
-        if member.role != MAIN:
-            return "exploiters"
-        return "past" if member.parent else "peers"
+        """What a metric calls an opponent that does not learn: a bot's name, `past` or `exploiters`."""
+        role = self.population.members[name].role
+        return name if role == BOT else "past" if role == MAIN else "exploiters"
 
-    def save(self, folder: Path) -> tuple[dict[str, bytes], dict[str, float]]:
-        """Files of a checkpoint, and since when the exploiters learn; members are written below `folder`."""
+    def save(self, folder: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
+        """Files of a checkpoint, and its plain data; members are written below `folder`."""
         files = {POPULATION_FILE: self.population.save(folder / POPULATION_FOLDER)}
         for learner in self.learners:
             files |= learner.files()
-        return files, {learner.name: learner.since for learner in self.learners}
+        since = {learner.name: learner.since for learner in self.learners}
+        return files, {"since": since, "mark": self.mark}
 
-    def load(self, files: Mapping[str, bytes], since: Mapping[str, float], folder: Path) -> None:
+    def load(self, files: Mapping[str, bytes], saved: Mapping[str, Any], folder: Path) -> None:
         """Go on where `save` was called; `PolicyError` for a member that is damaged."""
         self.population = Population.load(folder / POPULATION_FOLDER, files[POPULATION_FILE])
         self.population.tidy(folder / POPULATION_FOLDER)
         for learner in self.learners:
             learner.load(files)
-            learner.since = float(since[learner.name])
+            learner.since = float(saved["since"][learner.name])
+        self.mark = int(saved["mark"])

@@ -7,13 +7,11 @@ the same command again goes on where the run stopped, whatever stopped it.
 from __future__ import annotations
 
 import json
-import signal
-import threading
 import time
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from strategos import __version__
@@ -31,8 +29,10 @@ from strategos.train.checkpoint import (
     samples_of,
     save_checkpoint,
 )
-from strategos.train.config import ConfigError, TrainConfig, from_dict, to_dict, to_toml
+from strategos.train.config import ConfigError, TrainConfig, to_dict
+from strategos.train.config_files import from_dict, to_toml
 from strategos.train.dashboard import Display, make_display
+from strategos.train.interrupt import Interrupt, exit_process, raise_interrupt
 from strategos.train.metrics import Metrics
 from strategos.train.trainers import make_trainer
 
@@ -50,8 +50,6 @@ _FREE_KEYS = (
 the length of the run stands."""
 _FIT_AFTER_S = 30.0
 _FIT_MARGIN = 0.97
-_NOISE = 0.02
-"""A later checkpoint this much worse on a few dozen games still counts as the best: later is better."""
 
 
 @dataclass
@@ -77,17 +75,20 @@ def train(
     as_json: bool = False,
     quiet: bool = False,
     display: Display | None = None,
+    may_exit: bool = False,
 ) -> RunSummary:
     """Train in `run_dir`, from its newest checkpoint where there is one.
 
-    With `resume=False` a folder that already has checkpoints is refused. Raises `RunError` for a folder
-    that is in use, damaged, or of a run with another configuration, `ConfigError` for impossible boards.
+    With `resume=False` a folder that already has checkpoints is refused. With `may_exit` Ctrl-C ends the
+    process at once while the rules are compiled, for commands. Raises `RunError` for a folder that is in
+    use, damaged, or of a run with another configuration, `ConfigError` for impossible boards.
     """
     run_dir = Path(run_dir)
     if display is None:
         display = make_display(f"strategos train  {run_dir}", as_json=as_json, quiet=quiet)
     try:
-        with run_lock(run_dir), _Interrupt() as interrupt:
+        at_once = partial(exit_process, display) if may_exit else None
+        with run_lock(run_dir), Interrupt(at_once) as interrupt:
             return _Run(config, run_dir, resume, display, interrupt).play()
     finally:
         display.close()
@@ -113,41 +114,16 @@ def read_run_config(run_dir: Path) -> TrainConfig:
         raise RunError(f"{path} is damaged: {error}") from None
 
 
-class _Interrupt:
-    """The first Ctrl-C asks the loop to stop after the iteration; a second one stops at once.
-
-    While it is `at_once` the first one does, too: where there is nothing to lose.
-    """
-
-    def __init__(self) -> None:
-        self.asked = self.at_once = False
-        self._old: Any = None
-
-    def __enter__(self) -> _Interrupt:
-        if threading.current_thread() is threading.main_thread():
-            self._old = signal.signal(signal.SIGINT, self._handle)
-        return self
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        again, self.asked = self.asked, True
-        if again or self.at_once:
-            raise KeyboardInterrupt
-
-    def __exit__(self, *error: object) -> None:
-        if self._old is not None:
-            signal.signal(signal.SIGINT, self._old)
-
-
 class _Run:
     """The state of one call of `train`."""
 
     def __init__(
-        self, config: TrainConfig, run_dir: Path, resume: bool, display: Display, interrupt: _Interrupt
+        self, config: TrainConfig, run_dir: Path, resume: bool, display: Display, interrupt: Interrupt
     ) -> None:
         self.config, self.run_dir, self.display, self.interrupt = config, run_dir, display, interrupt
-        if checkpoint_folders(run_dir) and not resume:
-            raise RunError(f"{run_dir} already has checkpoints; resume it, or choose another run folder")
         found, problems = load_newest(run_dir)
+        if found is not None and not resume:
+            raise RunError(f"{run_dir} already has checkpoints; resume it, or choose another run folder")
         self._check_config(found)
         self.trainer = make_trainer(config)
         try:
@@ -160,11 +136,15 @@ class _Run:
         """Take up the checkpoint, write the configuration, open the metrics."""
         config, run_dir, display = self.config, self.run_dir, self.display
         self.elapsed_s = 0.0
-        self.best_score = -1.0
+        self.score: float | None = None
+        self.noise = 0.0
+        self.best_score: float | None = None
         self.judged_at = -1
         self.wins: dict[str, float] = {}
         self.fitted = not config.fit
         self.folder: Path | None = None
+        self.ended: str | None = None
+        """Of `RunSummary`, as the newest checkpoint says it; None while the run goes on."""
         if found is not None:
             self._restore(found)
         write_atomically(run_dir / CONFIG_FILE, to_toml(config).encode())
@@ -206,8 +186,8 @@ class _Run:
         try:
             self.trainer.load_state(found.files, found.meta, self.run_dir)
             state = found.meta["run_state"]
-            self.elapsed_s, self.best_score = float(state["elapsed_s"]), float(state["best_score"])
-            self.wins, self.fitted = dict(state["wins"]), bool(state["fitted"])
+            self.elapsed_s, self.best_score = float(state["elapsed_s"]), state["best_score"]
+            self.wins, self.fitted, self.ended = dict(state["wins"]), bool(state["fitted"]), state["ended"]
         except (ShardError, PolicyError) as error:
             raise RunError(str(error)) from None
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -219,8 +199,9 @@ class _Run:
         trainer, config = self.trainer, self.config
         ended = "finished"
         try:
-            if trainer.progress < 1:
+            if trainer.progress < 1 and not self.interrupt.asked:
                 self._warm_up()
+            self.interrupt.at_once = None
             while trainer.progress < 1:
                 if self.interrupt.asked:
                     ended = "interrupted"
@@ -236,22 +217,20 @@ class _Run:
 
     def _warm_up(self) -> None:
         """Compile, which Ctrl-C breaks off: the state of the run does not change by it."""
-        self.interrupt.at_once = True
+        self.interrupt.at_once = self.interrupt.at_once or raise_interrupt
         try:
-            self.display.note(f"compiling the rules for these {self._places} (only the first time) ...")
+            self.display.note("compiling the rules for games of this kind (only the first time) ...")
             self.trainer.warm_up()
         except (KeyboardInterrupt, Exception):  # Numba swallows the interrupt and fails later
             if not self.interrupt.asked:
                 raise
-        finally:
-            self.interrupt.at_once = False
 
     def _iterate(self) -> None:
-        trainer = self.trainer
+        trainer, self.ended = self.trainer, None
         began, before = time.monotonic(), trainer.progress
         row = trainer.iterate(time.monotonic, self._tell)
         self._log(row, time.monotonic() - began)
-        self._fit()
+        fitted_now = self._fit()
         if trainer.progress >= 1:
             return  # the end evaluates and saves
         every = self.config.evaluation.every
@@ -261,12 +240,8 @@ class _Run:
             if self.config.fit and self.fitted:
                 self._set_length()
             self._save()
-        elif _crossed(before, trainer.progress, self.config.checkpoint_every) or self._save_is_due():
+        elif fitted_now or self._save_is_due(before):
             self._save()
-
-    @property
-    def _places(self) -> str:
-        return "deals" if self.config.game.name == "blob" else "boards"
 
     def _tell(self, what: str, share: float) -> None:
         """Show how far a long iteration is, and that it is the last one where that was asked."""
@@ -279,23 +254,29 @@ class _Run:
             }
         )
 
-    def _save_is_due(self) -> bool:
+    def _save_is_due(self, before: float) -> bool:
+        """Whether a checkpoint is to be written after an iteration that began at `before` of the run."""
+        if _crossed(before, self.trainer.progress, self.config.checkpoint_every):
+            return True
         limit_s = self.config.checkpoint_minutes * 60
         return limit_s > 0 and self.elapsed_s - self.saved_at_s >= limit_s
 
-    def _fit(self) -> None:
-        """Once the speed is known, set the length of the run; evaluations correct it."""
+    def _fit(self) -> bool:
+        """Once the speed is known, set the length of the run; evaluations correct it.
+
+        Whether this was the moment: then a checkpoint must keep it, as whoever resumes may not measure again.
+        """
         if self.fitted or self.elapsed_s < _FIT_AFTER_S:
-            return
+            return False
         if len(self.recent) < self.trainer.steady_iterations:
-            return
+            return False
         self.fitted = True
         self._set_length()
         self.display.note(
             f"{self._speed():,.0f} samples/s here: {self.trainer.total_samples:,} samples "
             f"in {self.config.max_minutes:g} minutes"
         )
-        self._save()  # the length stands: whoever resumes must not measure again
+        return True
 
     def _set_length(self) -> None:
         """Make the run as long as fits into `max_minutes` at the present speed."""
@@ -342,7 +323,7 @@ class _Run:
         if found is None:
             return
         self.judged_at = self.trainer.samples
-        self.wins = found.scores
+        self.wins, self.score, self.noise = found.scores, found.score, found.noise
         spent = time.monotonic() - began
         self.elapsed_s += spent
         self.spent["evaluation"] += spent
@@ -369,6 +350,7 @@ class _Run:
                 "best_score": self.best_score,
                 "wins": self.wins,
                 "fitted": self.fitted,
+                "ended": self.ended,
             },
         }
         self.folder = save_checkpoint(self.run_dir, self.trainer.samples, files, meta)
@@ -388,19 +370,20 @@ class _Run:
         """
         if self.trainer.gated:
             return True
-        if self.judged_at != self.trainer.samples or not self.wins:
-            return self.best_score < 0
-        score = sum(self.wins.values()) / len(self.wins)
-        best = score >= self.best_score - _NOISE
-        self.best_score = max(score, self.best_score)
+        if self.judged_at != self.trainer.samples or self.score is None:
+            return self.best_score is None
+        best = self.best_score is None or self.score >= self.best_score - self.noise
+        self.best_score = self.score if self.best_score is None else max(self.score, self.best_score)
         return best
 
     def _end(self, ended: str) -> RunSummary:
+        """Evaluate, and save with the reason, unless the newest checkpoint says it all."""
         trainer = self.trainer
-        already = self.folder is not None and self.folder.name == f"step-{trainer.samples:012d}"
-        if not already:
-            if ended != "interrupted":
-                self._evaluate()
+        saved = self.folder is not None and samples_of(self.folder) == trainer.samples
+        if not saved and ended != "interrupted":
+            self._evaluate()
+        if not saved or self.ended != ended:
+            self.ended = ended
             self._save()
         told = {
             "finished": f"finished after {trainer.samples:,} samples",

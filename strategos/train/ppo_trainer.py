@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,22 +23,26 @@ from strategos.league.seating import PAST, PEERS, Seating, arrange
 from strategos.learn.maths import anneal
 from strategos.learn.ppo import PPO
 from strategos.play.agents import WEIGHTS_FILE, load_policy
-from strategos.play.exploitability import agent_exploitability
+from strategos.play.exploitability import EXPLOITABILITY, agent_exploitability
 from strategos.play.match import play_match
 from strategos.play.network import NetworkPolicy, make_encoder
 from strategos.play.policy import Policy
 from strategos.play.try_out import try_out
+from strategos.ratings.payoff import Result
 from strategos.train.actor import Actor
 from strategos.train.arena import Arena
 from strategos.train.config import BoardConfig, TrainConfig, to_dict
-from strategos.train.curriculum import Curriculum, make_board_game
-from strategos.train.devices import choose_device, one_thread_each, plain_tensors
+from strategos.train.curriculum import BOARD_KEYS, Curriculum, make_board_game
+from strategos.train.devices import WorkerThreads, choose_device, plain_tensors
 from strategos.train.league import League
 from strategos.train.networks import describe_trained
-from strategos.train.rollout import Collected, CollectSettings, Tally, collect
+from strategos.train.opponents import load_opponent
+from strategos.train.rollout import Collected, CollectSettings, collect
 from strategos.train.trainers import Clock, Evaluation, Tell
 
 _GENERATORS, _GAMES = "generators.safetensors", "games.msgpack"
+_NOISE = 0.02
+"""Of the share won in a few dozen games."""
 
 
 class PPOTrainer:
@@ -53,34 +55,36 @@ class PPOTrainer:
         self.config = config
         self.evaluation_game = self._make_evaluation_game()
         self.opponents = {name: load_policy(name) for name in config.evaluation.against}
+        shared = {*config.rollout.bots, *(name for stage in config.stages for name in stage.bots or ())}
+        names = sorted({*shared, *config.league.bots})
+        # An agent among them looks from one side, as the learner does: all eight take eight times as long.
+        self.bots: dict[str, Policy] = {name: load_opponent(name, symmetries=False) for name in names}
+        self.teacher = load_opponent(config.rollout.teacher) if config.rollout.teacher else None
         self.total_samples = config.samples
         self.samples = self.iteration = 0
-        self.device = choose_device(config.device)
-        workers = config.rollout.workers
-        torch.manual_seed(config.seed)
-        self._threads_before = torch.get_num_threads()
-        if self.device.type == "cpu":
-            torch.set_num_threads(1)  # the shards are the threads
-        self.executor = ThreadPoolExecutor(
-            min(workers, os.cpu_count() or 1), initializer=one_thread_each, initargs=(self.device.type,)
-        )
         self.curriculum = Curriculum(config.stages)
+        self.device = choose_device(config.device)
+        self.threads = WorkerThreads(self.device, config.rollout.workers)
+        try:
+            self._begin(shared)
+        except BaseException:
+            self.threads.close()
+            raise
+
+    def _begin(self, shared: set[str]) -> None:
+        """Make everything that learns and plays; the bots in `shared` have a share of the games."""
+        config, workers = self.config, self.config.rollout.workers
+        torch.manual_seed(config.seed)
         self._make_games()
-        spec = self.games[0].spec
-        self.description = describe_trained(config, spec)
+        self.description = describe_trained(config, self.games[0].spec)
         self.encode = make_encoder(self.description["planes"], self.device, config.net.bfloat16)
-        bots = {*config.rollout.bots, *(name for stage in config.stages for name in stage.bots or ())}
         self.league = League(
-            config.league, bots, self.description, to_dict(config.game), self.device, self._make_ppo
+            config.league, shared, self.description, to_dict(config.game), self.device, self._make_ppo
         )
         streams = np.random.SeedSequence(config.seed).spawn(workers + 1)
         self.rng = np.random.default_rng(streams[0])
         self.worker_rngs = [np.random.default_rng(stream) for stream in streams[1:]]
         self.generators = [self._generator(worker) for worker in range(workers)]
-        names = sorted({*bots, *config.league.bots})
-        # An agent among them looks from one side, as the learner does: all eight take eight times as long.
-        self.bots: dict[str, Policy] = {name: load_policy(name, symmetries=False) for name in names}
-        self.teacher = load_policy(config.rollout.teacher) if config.rollout.teacher else None
         self._make_arenas()
 
     @property
@@ -94,12 +98,11 @@ class PPOTrainer:
         return torch.Generator(self.device).manual_seed(self.config.seed * 1000 + worker)
 
     def _make_ppo(self, network: nn.Module) -> PPO:
-        side_by_side = self.executor if self.device.type == "cpu" else None
         return PPO(
             network,
             self.config.ppo,
             device=self.device,
-            executor=side_by_side,
+            executor=self.threads.learning,
             compiled=self.config.compile,
         )
 
@@ -147,9 +150,9 @@ class PPOTrainer:
         return {**bots, **{kind: share for kind, share in more.items() if share > 0}}
 
     def _make_evaluation_game(self) -> Game | None:
-        """The board of the evaluations; there are bots for Generals only."""
+        """What is played in the evaluations; nothing where they are exact."""
         config = self.config.evaluation
-        if config.every < 0 or self.config.game.name != "generals":
+        if config.every < 0 or self.config.game.name in EXPLOITABILITY:
             return None
         game, sides = self.config.game, len(set(self.config.game.teams or ()))
         if game.teams is not None:  # by turns, so that teams stay together when matches rotate the seats
@@ -189,7 +192,7 @@ class PPOTrainer:
         metrics = self._learn(collected, progress)
         self.iteration += 1
         metrics |= self._report(collected)
-        self.league.advance(progress, self.progress, self.samples, self.rng)
+        self.league.advance(self.progress, self.samples, self.rng)
         metrics |= self.league.metrics() | self.curriculum.metrics()
         return metrics | {"time/learning": clock() - collected_at}
 
@@ -221,7 +224,7 @@ class PPOTrainer:
             ]
 
         self.shaping = settings.shaping
-        return [each for part in self.executor.map(work, range(rollout.workers)) for each in part]
+        return [each for part in self.threads.executor.map(work, range(rollout.workers)) for each in part]
 
     def _learn(self, collected: Sequence[Collected], progress: float) -> dict[str, float]:
         """Let every agent learn from its own experience; the means of the main agents' metrics."""
@@ -237,30 +240,40 @@ class PPOTrainer:
         return {name: float(np.mean(values)) for name, values in found.items()}
 
     def _report(self, collected: Sequence[Collected]) -> dict[str, Any]:
-        tallies: dict[tuple[str, str], Tally] = defaultdict(Tally)
+        results = [result for each in collected for result in each.results]
         seconds: dict[str, float] = defaultdict(float)
         for each in collected:
-            for pair, tally in each.tallies.items():
-                tallies[pair].join(tally)
             for part, spent in each.seconds.items():
                 seconds[part] += spent / self.config.rollout.workers
-        self.league.record(tallies)
+        self.league.record(results)
         lengths = [length for each in collected for length in each.lengths]
         report: dict[str, Any] = {f"collect/{part}": spent for part, spent in seconds.items()}
         report["shaping"] = self.shaping
         report["games_ended"] = len(lengths)
         if lengths:
             report["game_ticks"] = float(np.mean(lengths))
-        kinds: dict[str, Tally] = defaultdict(Tally)
-        mains = {main.name for main in self.league.mains}
-        for (name, other), tally in tallies.items():
-            if name in mains:
-                kinds[self.league.kind_of(other)].join(tally)
-        for kind, tally in sorted(kinds.items()):
-            report[f"rollout_win/{kind}"] = tally.wins / tally.games
-            if self.curriculum.now.against in ("", kind):
-                self.curriculum.count(tally.games, tally.wins)
-        return report
+        return report | self._count_wins(results)
+
+    def _count_wins(self, results: Sequence[Result]) -> dict[str, float]:
+        """The main agents' share of wins by the kind of opponent; the curriculum counts them, too.
+
+        Among peers one of two who learn wins, which says nothing of either.
+        """
+        kinds: dict[str, list[Result]] = defaultdict(list)
+        mains, learners = ({each.name for each in some} for some in (self.league.mains, self.league.learners))
+        for result in results:
+            if result.first in mains and result.second not in learners:
+                kinds[self.league.kind_of(result.second)].append(result)
+        against = self.curriculum.now.against
+        counting = [result for kind in kinds if against in ("", kind) for result in kinds[kind]]
+        if counting:
+            self.curriculum.count(
+                sum(result.games for result in counting), sum(result.wins for result in counting)
+            )
+        return {
+            f"rollout_win/{kind}": sum(each.wins for each in some) / sum(each.games for each in some)
+            for kind, some in sorted(kinds.items())
+        }
 
     def evaluate(self) -> Evaluation | None:
         """Shares of wins, draws and losses of the averaged weights against each opponent, on paired boards.
@@ -273,15 +286,16 @@ class PPOTrainer:
         agent = self.agent(config.temperature)
         if game is None:
             exact = agent_exploitability(self.games[0], agent) if config.every >= 0 else None
-            return None if exact is None else Evaluation({"exploitability": exact})
+            return None if exact is None else Evaluation({"exploitability": exact}, score=-exact)
         players = game.spec.num_players
-        teams = game.options["teams"]
+        teams = game.options.get("teams") or range(players)
+        games = -(-config.games // players) * players
 
         def against(opponent: Policy) -> tuple[float, float, float]:
             result = play_match(
                 game,
                 [agent if team == teams[0] else opponent for team in teams],
-                num_games=-(-config.games // players) * players,
+                num_games=games,
                 seed=self.config.seed,
                 tick_limit=config.tick_limit,
                 paired=True,
@@ -290,13 +304,16 @@ class PPOTrainer:
             wins, draws, losses = (int(each[0]) for each in (result.wins, result.draws, result.losses))
             return wins / len(result.games), draws / len(result.games), losses / len(result.games)
 
-        results = zip(self.opponents, self.executor.map(against, self.opponents.values()), strict=True)
-        row: dict[str, Any] = {"games": config.games, "board": f"{config.height}x{config.width}"}
+        found = self.threads.executor.map(against, self.opponents.values())
+        results = zip(self.opponents, found, strict=True)
+        row: dict[str, Any] = {"games": games}
+        if game.spec.name in BOARD_KEYS:
+            row["board"] = f"{config.height}x{config.width}"
         scores = {}
         for name, (wins, draws, losses) in results:
             row |= {f"win/{name}": wins, f"draw/{name}": draws, f"loss/{name}": losses}
             scores[name] = wins
-        return Evaluation(row, scores)
+        return Evaluation(row, scores, float(np.mean([*scores.values()])), _NOISE)
 
     def agent(self, temperature: float = 1.0) -> NetworkPolicy:
         """The agent that is kept: the best main agent's averaged weights, in a network of their own."""
@@ -308,7 +325,7 @@ class PPOTrainer:
 
         Members of the population are written once, below the run's `folder`.
         """
-        files, since = self.league.save(folder)
+        files, league = self.league.save(folder)
         files[WEIGHTS_FILE] = save(plain_tensors(self.agent().network.state_dict()))
         files[_GAMES] = msgspec.msgpack.encode([[arena.save() for arena in each] for each in self.arenas])
         states = {str(i): each.get_state() for i, each in enumerate(self.generators) if each is not None}
@@ -319,7 +336,7 @@ class PPOTrainer:
             "iteration": self.iteration,
             "total_samples": self.total_samples,
             "curriculum": self.curriculum.save(),
-            "since": since,
+            "league": league,
             "rng": self.rng.bit_generator.state,
             "worker_rngs": [rng.bit_generator.state for rng in self.worker_rngs],
         }
@@ -327,7 +344,7 @@ class PPOTrainer:
 
     def load_state(self, files: dict[str, bytes], meta: dict[str, Any], folder: Path) -> None:
         """Go on exactly where `state_files` was called; `ValueError` if it belongs to another run."""
-        self.league.load(files, meta["since"], folder)
+        self.league.load(files, meta["league"], folder)
         self.samples, self.iteration = int(meta["samples"]), int(meta["iteration"])
         self.total_samples = int(meta["total_samples"])
         self.curriculum.load(meta["curriculum"])
@@ -352,6 +369,5 @@ class PPOTrainer:
         """Nothing: a checkpoint holds all there is."""
 
     def close(self) -> None:
-        """Let the worker threads go, and give torch its own back."""
-        self.executor.shutdown()
-        torch.set_num_threads(self._threads_before)
+        """Let the worker threads go."""
+        self.threads.close()

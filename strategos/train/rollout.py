@@ -24,6 +24,7 @@ from strategos.learn.maths import generalised_advantages
 from strategos.learn.ppo import Shard
 from strategos.play.network import Encoder
 from strategos.play.policy import Policy
+from strategos.ratings.payoff import Result
 from strategos.train.actor import CHUNK, Actor, Seen, Stopwatch, flat, joined, rows_of
 from strategos.train.arena import Arena, Store
 
@@ -42,45 +43,14 @@ class CollectSettings:
 
 
 @dataclass
-class Tally:
-    """Games between an agent that learns and somebody else, from the agent's side."""
-
-    wins: int = 0
-    draws: int = 0
-    losses: int = 0
-
-    def add(self, difference: float) -> None:
-        """Enter a game by what the agent made above the other."""
-        self.wins += int(difference > 0)
-        self.draws += int(difference == 0)
-        self.losses += int(difference < 0)
-
-    def join(self, other: Tally) -> None:
-        """Enter the games of another tally."""
-        self.wins += other.wins
-        self.draws += other.draws
-        self.losses += other.losses
-
-    @property
-    def games(self) -> int:
-        """All of them."""
-        return self.wins + self.draws + self.losses
-
-    @property
-    def points(self) -> float:
-        """A draw counts half."""
-        return self.wins + 0.5 * self.draws
-
-
-@dataclass
 class Collected:
     """One worker's experience of one arena, and what there is to report."""
 
     shards: list[Shard]
     """Of each agent; empty ones, too."""
-    tallies: dict[tuple[str, str], Tally]
-    """By the names of agent and opponent. In games of more than two sides everybody meets everybody: the
-    winner has won against each, and two losers have drawn."""
+    results: list[Result]
+    """One for every pair of names, an agent that learns first. In games of more than two sides everybody
+    meets everybody: the winner has won against each, and two losers have drawn."""
     lengths: list[int]
     seconds: dict[str, float]
 
@@ -202,7 +172,7 @@ def collect(
             )
         )
     watch.lap("advantages")
-    return Collected(shards, results.tallies, results.lengths, dict(watch.seconds))
+    return Collected(shards, results.found, results.lengths, dict(watch.seconds))
 
 
 def _first_rows(seen: Seen, count: int) -> Seen:
@@ -251,7 +221,7 @@ class Results:
 
     def __init__(self, arena: Arena) -> None:
         self.arena = arena
-        self.tallies: dict[tuple[str, str], Tally] = defaultdict(Tally)
+        self._counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
         self.lengths: list[int] = []
 
     def add(self, games: np.ndarray, lengths: np.ndarray) -> None:
@@ -265,4 +235,10 @@ class Results:
             for one, two in combinations(range(len(sides)), 2):
                 first, second = (one, two) if learn[one] else (two, one)
                 if learn[first] and names[first] != names[second]:
-                    self.tallies[names[first], names[second]].add(returns[first] - returns[second])
+                    sign = int(np.sign(returns[first] - returns[second]))
+                    self._counts[names[first], names[second]][1 - sign] += 1
+
+    @property
+    def found(self) -> list[Result]:
+        """Of every pair, from the side of one that learns."""
+        return [Result(*pair, *counts) for pair, counts in self._counts.items()]

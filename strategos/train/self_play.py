@@ -19,7 +19,8 @@ import numpy as np
 from strategos.games.compiled import kernel
 from strategos.games.rng import derive, draw
 from strategos.games.spec import Game
-from strategos.play.search import SearchResult
+from strategos.play.evaluators import unlearned_evaluator
+from strategos.play.search import Evaluator, SearchResult
 from strategos.play.searcher import Searcher
 from strategos.train.alphazero_tables import SelfPlayConfig
 from strategos.train.deals import Deals
@@ -111,10 +112,19 @@ class Table:
     """`size` rounds of one mixture of deals: states, what is seen, decisions that wait for their outcome.
 
     Rounds are numbered `first`, `first + stride` and so on (`numbers`), so that no two of a run are alike.
+    What a round that is cut is worth, `adjudicator` says; nothing where there is none.
     """
 
-    def __init__(self, deals: Deals, size: int, key: int, numbers: tuple[int, int] = (0, 1)) -> None:
+    def __init__(
+        self,
+        deals: Deals,
+        size: int,
+        key: int,
+        numbers: tuple[int, int] = (0, 1),
+        adjudicator: Evaluator | None = None,
+    ) -> None:
         self.deals, self.key, self.begun, self.finished = deals, key, 0, 0
+        self.adjudicator = adjudicator
         self.first, self.stride = numbers
         game = deals.game
         self.game, players = game, game.spec.num_players
@@ -183,6 +193,9 @@ class Table:
         if not len(rows):
             return []
         found = self.outcomes.measure(self.game, self.states[rows])
+        cut = np.flatnonzero(~self.game.over(self.states[rows]))
+        if self.adjudicator is not None and len(cut):
+            found.scores[cut] = self.adjudicator.evaluate(self.game, self.states[rows[cut]])[1]
         parts = [self.waiting[row, : self.count[row]].copy() for row in rows]
         for place, each in enumerate(parts):
             self.outcomes.write(each, found, place)
@@ -310,6 +323,7 @@ class SelfPlay:
                 max(1, round(deals.share * games)),
                 _key(seed, worker, number),
                 (worker * len(tables) + number, config.workers * len(tables)),
+                unlearned_evaluator(deals.game) if config.adjudicate else None,
             )
             for number, deals in enumerate(tables)
         ]

@@ -41,7 +41,7 @@ class StageConfig:
     back: float | None = None
     """... and the one before comes back below this one, which must be lower."""
     against: str = ""
-    """The bot against which games count for this; empty, all games that are not against oneself."""
+    """The bot against which games count for this; empty, all against bots, past selves and exploiters."""
     games: int = 200
     """So many games of a stage are measured before it is left, and about so many count."""
 
@@ -51,7 +51,7 @@ def check_stages(
 ) -> None:
     """`ValueError` for stages that cannot follow one another.
 
-    `against_others` says whether there are games against others than bots.
+    `against_others` says whether there are games against past selves.
     """
     if not stages or stages[0].start != 0 or any(not stage.boards for stage in stages):
         raise ValueError("stages: the first one starts at 0, and each has at least one board")
@@ -81,8 +81,6 @@ def _check_stage(name: str, stage: StageConfig, bots: Mapping[str, float], again
         raise ValueError(f"{name}: back ({stage.back}) must be below advance ({stage.advance})")
     if (stage.tick_limit or 0) < 0 or (stage.shaping or 0) < 0:
         raise ValueError(f"{name}: tick_limit and shaping must be 0 or more")
-    if min([*bots.values(), 0]) < 0 or sum(bots.values()) > 1:
-        raise ValueError(f"{name}: the shares of the bots must not be negative nor exceed 1 together")
     if stage.against and not bots.get(stage.against):
         raise ValueError(f"{name}: no games are played against {stage.against!r} there; give it a share")
     if limits and not stage.against and not against_others and not sum(bots.values()):

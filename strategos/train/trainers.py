@@ -35,6 +35,10 @@ class Evaluation:
     """Of the metrics."""
     scores: dict[str, float] = field(default_factory=dict)
     """Against each opponent: share of games won, or relative points."""
+    score: float | None = None
+    """By which the `best` of the run is chosen, the higher the better; None where a gate chooses it."""
+    noise: float = 0.0
+    """A later agent whose score is this much lower is still taken for the better one."""
 
 
 class Trainer(Protocol):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from strategos.train.config import ConfigError, load_config, to_toml
+from strategos.train.config import ConfigError
+from strategos.train.config_files import load_config, to_toml
 from strategos.train.deals import make_deals
 from strategos.train.trainers import make_trainer
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from strategos.train.alphazero_tables import GateConfig
-from strategos.train.config import from_dict
+from strategos.train.config_files import from_dict
 from strategos.train.deals import Deals, make_deals
 from strategos.train.gate import Standings, challenge, meet
 

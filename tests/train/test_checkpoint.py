@@ -81,7 +81,7 @@ WRITER = """
     from pathlib import Path
     from strategos.train import checkpoint
 
-    run, deadly = Path(sys.argv[1]), int(sys.argv[2])
+    run, deadly, samples = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     calls = 0
     def dying(name, real):
         def call(*arguments, **options):
@@ -93,20 +93,21 @@ WRITER = """
         return call
     for name in ("fsync", "rename"):
         setattr(os, name, dying(name, getattr(os, name)))
-    checkpoint.save_checkpoint(run, 2, {"ema.safetensors": b"second", "other": b"2"}, {"network": {}})
+    checkpoint.save_checkpoint(run, samples, {"ema.safetensors": b"second", "other": b"2"}, {"network": {}})
     print("survived")
 """
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
-def test_kill_9_while_writing_keeps_the_previous_one(tmp_path):
-    """Trap 33: killed at each sync and at the rename in turn, until the writer lives."""
-    outcomes = []
+@pytest.mark.parametrize("samples", [2, 1], ids=["a later one", "the same moment again"])
+def test_kill_9_while_writing_keeps_the_previous_one(tmp_path, samples):
+    """Trap 33: killed at each sync and at the renames in turn, until the writer lives."""
+    outcomes: list[bytes] = []
     for deadly in range(1, 12):
         run = tmp_path / str(deadly)
         save(run, 1, b"first")
         done = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(WRITER), str(run), str(deadly)],
+            [sys.executable, "-c", textwrap.dedent(WRITER), str(run), str(deadly), str(samples)],
             capture_output=True,
             text=True,
             check=False,
@@ -114,14 +115,15 @@ def test_kill_9_while_writing_keeps_the_previous_one(tmp_path):
         assert done.returncode in (0, -signal.SIGKILL), done.stderr
         found, problems = load_newest(run)
         assert found is not None and problems == []
-        expected = {1: b"first", 2: b"second"}
-        assert found.files["ema.safetensors"] == expected[found.meta["samples"]]
-        outcomes.append(found.meta["samples"])
+        assert found.meta["samples"] == (samples if found.files["other"] == b"2" else 1)
+        outcomes.append(found.files["ema.safetensors"])
         prune(run, 3)
         assert not list((run / "checkpoints").glob(".*"))
         if done.returncode == 0:
             break
-    assert outcomes[0] == 1 and outcomes[-1] == 2 and "survived" in done.stdout
+    changed = outcomes.index(b"second")
+    assert changed > 0 and set(outcomes[:changed]) == {b"first"} and set(outcomes[changed:]) == {b"second"}
+    assert "survived" in done.stdout
 
 
 def test_two_learners_cannot_share_a_run(tmp_path):

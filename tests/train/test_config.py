@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from strategos.train.config import ConfigError, TrainConfig, load_config, preset_names, to_dict, to_toml
+from strategos.train.config import ConfigError, TrainConfig, to_dict
+from strategos.train.config_files import from_dict, load_config, preset_names, to_toml
 from strategos.train.curriculum import make_board_game, stage_at
 from strategos.train.deals import make_deals
 
@@ -68,6 +69,8 @@ def test_overrides_win_over_the_file():
         ("league.floor=2", r"league.floor must be from 0 to 1"),
         ("league.agents=129", r"rollout.games \(256\) must be at least 258"),
         ("game.teams=[0, 0, 1]", r"game.teams needs 2 entries"),
+        ("game.limit_value=1.5", r"game.limit_value must be from -1 \(to lose among 2 sides\) to 1"),
+        ("game.players=4", r"game.limit_value must be from -0.333 \(.* 4 sides\) to 1, not -0.5"),
         ("evaluation.games=0", r"at least 1"),
         ("evaluation.tick_limit=0", r"at least 1"),
         ("evaluation.against=[]", r"one bot or more"),
@@ -95,6 +98,26 @@ def test_overrides_win_over_the_file():
 def test_mistakes_are_named(override, message):
     with pytest.raises(ConfigError, match=message):
         load_config("quick", [override])
+
+
+def test_losing_must_not_pay_more_than_the_limit():
+    """A loser among four gets a third of what a loser of two gets, also for a team."""
+    assert load_config("league-four").game.limit_value == -0.2
+    with pytest.raises(ConfigError, match=r"from -0.333"):
+        load_config("league-four", ["game.limit_value=-0.5"])
+    assert load_config("league-teams").game.limit_value == -0.5
+
+
+def test_games_among_peers_are_no_win_rate():
+    tables = {
+        "rollout": {"games": 64},
+        "league": {"agents": 2, "peers": 0.5},
+        "stages": [{"advance": 0.6}, {}],
+    }
+    with pytest.raises(ConfigError, match=r"a win rate needs games against others"):
+        from_dict(tables)
+    tables["league"]["past"] = 0.1
+    assert from_dict(tables).league.peers == 0.5
 
 
 def test_missing_and_broken_files_are_named(tmp_path):

@@ -12,7 +12,7 @@ from strategos.play.agents import load_policy
 from strategos.play.network import describe_network, make_encoder
 from strategos.train.alphazero_tables import GateConfig
 from strategos.train.champions import Champions
-from strategos.train.config import from_dict
+from strategos.train.config_files import from_dict
 from strategos.train.deals import make_deals
 from strategos.train.gate import GateResult, Standings
 

@@ -11,7 +11,8 @@ import pytest
 
 from strategos.games import make_game
 from strategos.play.exploitability import agent_exploitability
-from strategos.train.config import TrainConfig, load_config
+from strategos.train.config import TrainConfig
+from strategos.train.config_files import load_config
 from strategos.train.trainers import Trainer, make_trainer
 
 BOUND = 0.05
@@ -39,6 +40,7 @@ def test_ppo_with_a_magnet_comes_near_the_equilibrium():
     assert after < BOUND
     evaluation = trainer.evaluate()
     assert evaluation is not None and evaluation.row == {"exploitability": pytest.approx(after)}
+    assert evaluation.score == pytest.approx(-after) and evaluation.noise == 0
 
 
 def test_ppo_without_it_runs_in_circles():

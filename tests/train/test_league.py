@@ -17,13 +17,15 @@ from strategos.league.population import POPULATION_FOLDER, Population
 from strategos.league.seating import PAST, PEERS, arrange
 from strategos.play.agents import load_policy
 from strategos.play.network import build_network, describe_network, make_encoder
+from strategos.ratings.payoff import Result
 from strategos.train.actor import Actor, Stopwatch, flat, rows_of
 from strategos.train.arena import Arena
 from strategos.train.checkpoint import RunError
-from strategos.train.config import from_dict
+from strategos.train.config_files import from_dict
 from strategos.train.loop import train
 from strategos.train.metrics import read_metrics
 from strategos.train.rollout import CollectSettings, Results, collect
+from strategos.train.stages import StageConfig
 from strategos.train.trainers import make_trainer
 
 SETTINGS = CollectSettings(ticks=24, gamma=1.0, trace=1.0, shaping=0.0)
@@ -88,8 +90,9 @@ def test_an_opponent_stays_for_a_whole_game_and_is_drawn_for_the_next():
         changed = (arena.members != before).any(axis=1) & (before != "").all(axis=1)
         assert (arena.batch.lengths[changed] == 0).all(), "only a new game has a new opponent"
         seen |= set(arena.members.flat)
-        games += sum(tally.games for tally in collected.tallies.values())
-        assert set(collected.tallies) <= {("main-1", "old"), ("main-1", "older")}
+        games += sum(result.games for result in collected.results)
+        pairs = {(result.first, result.second) for result in collected.results}
+        assert pairs <= {("main-1", "old"), ("main-1", "older")}
     assert seen == {"main-1", "old", "older"} and games == 24 * 10
 
 
@@ -105,9 +108,8 @@ def test_few_members_are_met_at_a_time_and_each_for_as_many_games(parts):
     tick = CollectSettings(ticks=1, gamma=1.0, trace=1.0, shaping=0.0)
     met: dict[str, int] = {}
     for _ in range(200):
-        tallies = collect(arena, actor, {}, [Draw(tuple(old), (0.125,) * 8)], rng, tick).tallies
-        for (_, name), tally in tallies.items():
-            met[name] = met.get(name, 0) + tally.games
+        for result in collect(arena, actor, {}, [Draw(tuple(old), (0.125,) * 8)], rng, tick).results:
+            met[result.second] = met.get(result.second, 0) + result.games
         for part in arena.parts:
             assert len(set(arena.members[part].flat) - {"main-1"}) <= 2
     assert len(arena.parts) == parts and set(met) == set(old)
@@ -143,13 +145,11 @@ def test_at_a_table_of_four_everybody_meets_everybody():
     arena.batch.returns[0] = -1 / 3
     arena.batch.returns[0, seat] = 1
     results.add(np.array([0]), arena.batch.lengths)
-    points = {
-        pair: tally.points if pair[0] == "main-2" else 1 - tally.points
-        for pair, tally in results.tallies.items()
-        if "main-2" in pair
-    }
-    assert len(results.tallies) == 6 and list(points.values()) == [1.0, 1.0, 1.0]
-    assert all(tally.draws == 1 for pair, tally in results.tallies.items() if "main-2" not in pair)
+    found = results.found
+    mine = [each for each in found if "main-2" in (each.first, each.second)]
+    assert [each.wins if each.first == "main-2" else each.losses for each in mine] == [1, 1, 1]
+    assert len(found) == 6 and all(each.games == 1 for each in found)
+    assert all(each.draws == 1 for each in found if each not in mine)
 
 
 def test_an_exploiter_that_wins_joins_and_begins_anew_from_the_best_agent(tmp_path):
@@ -162,11 +162,11 @@ def test_an_exploiter_that_wins_joins_and_begins_anew_from_the_best_agent(tmp_pa
         for main in ("main-1", "main-2"):
             league.population.record(exploiter.name, main, 60, 55)
         optimiser = exploiter.ppo
-        league.advance(0.0, 0.19, 10, rng)
+        league.advance(0.19, 10, rng)
         assert exploiter.ppo is optimiser, "not before it had time to learn"
         with torch.no_grad():
             league.mains[1].network.value.bias.fill_(7.0)
-        league.advance(0.19, 0.21, 20, rng)
+        league.advance(0.21, 20, rng)
         assert league.best.name == "main-2" and exploiter.ppo is not optimiser and exploiter.since == 0.21
         for one, two in zip(
             exploiter.network.parameters(), league.mains[1].network.parameters(), strict=True
@@ -185,9 +185,9 @@ def test_one_that_does_not_win_loses_patience():
     trainer = make_trainer(small_config("league"))
     try:
         before = [learner.ppo for learner in trainer.league.learners]
-        trainer.league.advance(0.35, 0.39, 30, np.random.default_rng(0))
+        trainer.league.advance(0.39, 30, np.random.default_rng(0))
         assert [learner.ppo for learner in trainer.league.learners] == before
-        trainer.league.advance(0.39, 0.41, 40, np.random.default_rng(0))
+        trainer.league.advance(0.41, 40, np.random.default_rng(0))
         changed = [
             learner.role
             for learner, old in zip(trainer.league.learners, before, strict=True)
@@ -203,9 +203,51 @@ def test_no_more_members_of_an_agent_are_drawn_than_are_kept_the_newest_always()
     try:
         rng = np.random.default_rng(0)
         for number in range(1, 9):
-            trainer.league.advance(0.2 * (number - 1) + 0.01, 0.2 * number + 0.01, number, rng)
+            trainer.league.advance(0.2 * number + 0.01, number, rng)
             drawn = [each.samples for each in trainer.league.population.drawn("main-1")]
             assert len(drawn) == min(number, 2) and drawn[-1] == number
+    finally:
+        trainer.close()
+
+
+def test_a_past_self_joins_once_however_the_length_of_the_run_changes(tmp_path):
+    """A longer run is less far: the same share of it is passed again, also by who goes on with it."""
+    trainer, again = make_trainer(small_config("league")), make_trainer(small_config("league"))
+    try:
+        rng = np.random.default_rng(0)
+        for progress, samples in ((0.1, 10), (0.21, 20), (0.15, 30)):
+            trainer.league.advance(progress, samples, rng)
+        again.league.load(*trainer.league.save(tmp_path), tmp_path)
+        for league in (trainer.league, again.league):
+            for progress, samples in ((0.21, 40), (0.39, 50), (0.61, 60)):
+                league.advance(progress, samples, rng)
+            joined = [each.samples for each in league.population.members.values() if each.parent == "main-1"]
+            assert joined == [20, 60]
+    finally:
+        trainer.close()
+        again.close()
+
+
+@pytest.mark.parametrize("against", ["", "expander"])
+def test_a_curriculum_counts_all_games_of_an_iteration_alike_and_none_among_those_who_learn(against):
+    trainer = make_trainer(small_config("league"))
+    try:
+        trainer.curriculum.stages = (StageConfig(advance=0.99, games=20, against=against), StageConfig())
+        trainer.league.population.snapshot("main-2", 9, b"")
+        shares = trainer._count_wins(
+            [
+                Result("main-1", "expander", 10, 5, 25),
+                Result("main-2", "expander", 20, 0, 0),
+                Result("main-1", "random", 40, 0, 0),
+                Result("main-2", "main-2@9", 0, 20, 0),
+                Result("main-1", "main-2", 30, 0, 70),
+                Result("main-1", "main-exploiter-1", 50, 0, 0),
+                Result("main-exploiter-1", "main-1", 50, 0, 0),
+            ]
+        )
+        counted = (trainer.curriculum.games, trainer.curriculum.wins)
+        assert counted == ((60, 30) if against else (120, 70))
+        assert shares == {"rollout_win/expander": 0.5, "rollout_win/past": 0, "rollout_win/random": 1}
     finally:
         trainer.close()
 
@@ -252,7 +294,7 @@ def test_two_against_two_is_trained_and_measured():
             "net": {"channels": 8, "blocks": 1},
             "rollout": {"games": 16, "ticks": 8},
             "league": {"agents": 2, "peers": 0.5, "past": 0.2, "every": 0.4},
-            "evaluation": {"games": 4, "against": ["random"], "tick_limit": 20},
+            "evaluation": {"games": 6, "against": ["random"], "tick_limit": 20},
         }
     )
     trainer = make_trainer(config)
@@ -261,6 +303,7 @@ def test_two_against_two_is_trained_and_measured():
             trainer.iterate(lambda: 0.0)
         found = trainer.evaluate()
         assert found is not None and found.row["draw/random"] + found.row["win/random"] > 0
+        assert found.row["games"] == 8, "as many as were played: every board from all four seats"
         assert trainer.evaluation_game.options["teams"] == (0, 1, 0, 1)
         assert trainer.league.metrics()["league/members"] >= 2
     finally:

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from small_runs import Notes, assert_same_state, before_iteration, small_config, straight_run
 
-from strategos.play.agents import PolicyError, load_policy
+from strategos.play.agents import PolicyError, load_policy, read_meta
 from strategos.train import loop
-from strategos.train.checkpoint import RunError, checkpoint_folders, load_newest
+from strategos.train.checkpoint import RunError, checkpoint_folders, load_newest, samples_of
 from strategos.train.loop import resume_run, train
 from strategos.train.metrics import read_metrics
 from strategos.train.ppo_trainer import PPOTrainer
+from strategos.train.trainers import Evaluation
 
 
 @pytest.fixture
@@ -61,6 +62,45 @@ def test_ctrl_c_breaks_off_compiling_and_loses_nothing(straight, tmp_path):
 def test_the_time_limit_ends_a_run_early_and_says_so(tmp_path):
     summary = train(small_config("ppo", max_minutes=1e-6, samples=10**9), tmp_path, quiet=True)
     assert summary.ended == "time" and summary.samples < 1500 and summary.checkpoint is not None
+    assert reasons(tmp_path)[-1] == "time"
+
+
+def reasons(run: Path) -> list[str | None]:
+    """Why the run had ended, as each of its checkpoints says."""
+    return [read_meta(folder)["run_state"]["ended"] for folder in checkpoint_folders(run)]
+
+
+def test_the_last_checkpoint_says_that_the_run_is_over_and_no_other_one_does(straight, tmp_path):
+    told = reasons(straight)
+    assert told[-1] == "finished" and len(told) > 3 and set(told[:-1]) == {None}
+    config = small_config("ppo", max_minutes=1e-6, samples=10**9, checkpoint_every=1e-9)
+    train(config, tmp_path, quiet=True)
+    assert reasons(tmp_path) == ["time"], "also where that moment had its checkpoint already"
+
+
+def test_a_run_that_goes_on_is_not_over(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        before_iteration(patch, 1, lambda: os.kill(os.getpid(), signal.SIGINT))
+        train(small_config("ppo"), tmp_path, quiet=True)
+    before = reasons(tmp_path)
+    assert before[-1] == "interrupted" and set(before[:-1]) <= {None}
+    resume_run(tmp_path, quiet=True)
+    told = reasons(tmp_path)
+    assert told[-1] == "finished" and set(told[len(before) : -1]) == {None}
+
+
+def test_the_best_is_the_one_with_the_best_score_whatever_is_measured(tmp_path, monkeypatch):
+    """Exploitability is better where it is lower, and a newer agent is not better for being newer."""
+    scores, judged = iter([-0.4, -0.1, -0.3, -0.2, -0.11, *[-0.15] * 9]), []
+
+    def evaluate(trainer: PPOTrainer) -> Evaluation:
+        judged.append(trainer.samples)
+        score = next(scores)
+        return Evaluation({"exploitability": -score}, score=score)
+
+    monkeypatch.setattr(PPOTrainer, "evaluate", evaluate)
+    train(small_config("ppo", **{"evaluation.every": 0.2}), tmp_path, quiet=True)
+    assert len(judged) > 3 and samples_of((tmp_path / "best").resolve()) == judged[1]
 
 
 def test_fitting_sets_the_length_from_the_speed(tmp_path, monkeypatch):
@@ -68,9 +108,13 @@ def test_fitting_sets_the_length_from_the_speed(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "_FIT_AFTER_S", 0.0)
     monkeypatch.setattr(PPOTrainer, "unsteady_iterations", 0)
     monkeypatch.setattr(PPOTrainer, "steady_iterations", 1)
-    config = small_config("ppo", fit=True, max_minutes=0.1, samples=10**9)
+    saved, save = [], loop.save_checkpoint
+    monkeypatch.setattr(loop, "save_checkpoint", lambda *given: saved.append(given[1]) or save(*given))
+    config = small_config("ppo", fit=True, max_minutes=0.05, samples=10**9, checkpoint_every=1e-4)
     summary = train(config, tmp_path, quiet=True)
     assert summary.samples < 10**8
+    # Only the end may write the last moment again, to say that time is up.
+    assert len(saved) > 1 and len(set(saved[:-1])) == len(saved[:-1]), "each moment is written once"
     found = load_newest(tmp_path)[0]
     assert found is not None and found.meta["total_samples"] < 10**8
 

@@ -74,6 +74,18 @@ def test_the_screen_shows_time_strength_and_eta():
         assert part in text, part
 
 
+def test_names_are_shown_as_they_are():
+    """A program is named by its command line, in which brackets mean nothing to us."""
+    output, name = io.StringIO(), "bot [/x]"
+    display = LiveDisplay(name, Console(file=output, width=110, force_terminal=True, color_system=None))
+    display.show({**ROW, f"rollout_win/{name}": 0.5})
+    display.show({**EVALUATION, f"win/{name}": 0.5})
+    points = {f"points/{name}": 0.1, f"points_low/{name}": 0.0, f"points_high/{name}": 0.2}
+    display.show({"evaluation": True, "samples": 12_345, **points})
+    display.close()
+    assert f"{name}, in training" in output.getvalue()
+
+
 def test_lines_for_pipes_and_json_for_machines(capsys):
     output = io.StringIO()
     lines = LineDisplay(output)

@@ -13,7 +13,7 @@ from strategos.play.evaluators.rollouts import RolloutEvaluator
 from strategos.play.search import SearchConfig
 from strategos.play.searcher import Searcher
 from strategos.train.alphazero_tables import SelfPlayConfig
-from strategos.train.config import from_dict
+from strategos.train.config_files import from_dict
 from strategos.train.deals import Deals, make_deals
 from strategos.train.duel import compare, deal_keys, play_duel
 from strategos.train.outcomes import outcomes_of
