@@ -10,7 +10,8 @@ import pytest
 
 from strategos.train import loop
 from strategos.train.checkpoint import load_newest
-from strategos.train.config import TrainConfig, from_dict
+from strategos.train.config import TrainConfig
+from strategos.train.config_files import from_dict
 
 SMALL = {
     "ppo": {

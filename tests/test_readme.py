@@ -15,7 +15,8 @@ from strategos.engine.batch import Batch
 from strategos.games import make_game
 from strategos.games.generals.replay import replay_of_game
 from strategos.games.generals.replay_files import write_replay
-from strategos.train.config import TrainConfig, preset_names
+from strategos.train.config import TrainConfig
+from strategos.train.config_files import preset_names
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

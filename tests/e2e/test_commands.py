@@ -185,6 +185,28 @@ def test_the_table_of_our_own_game_is_the_engines(rules, player, tmp_path, capsy
     assert rows[-1]["deaths"].split() == losers
 
 
+def test_the_games_of_a_folder_are_listed(tmp_path, capsys):
+    game = make_game("generals", height=6, width=6)
+    for name, seed in (("hunter", 1), ("expander", 2)):
+        policies = [load_policy(name), load_policy("random")]
+        match = play_match(game, policies, num_games=2, seed=seed, tick_limit=300, record=True)
+        write_records(tmp_path, match_records(game, match))
+    assert main(["replay", str(tmp_path)]) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split() == ["file", "--game", "ticks", "winner", "returns", "players,", "by", "seat"]
+    records = [each for file in sorted(tmp_path.glob("*.parquet")) for each in read_records(file)]
+    assert [line.split()[:3] for line in lines] == [
+        [f"games-00000{number // 2 + 1}.parquet", str(number % 2), str(record.ticks)]
+        for number, record in enumerate(records)
+    ]
+    assert lines[0].endswith("  hunter, random") and "  hunter  " in lines[0]
+    assert main(["replay", str(tmp_path), "--player", "hunter"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in shown] == [line.split() for line in (head, *lines[:2])]
+    assert main(["replay", str(tmp_path), "--player", "huntr"]) == 2
+    assert "did you mean 'hunter'?" in capsys.readouterr().err
+
+
 def test_doctor(capsys):
     assert main(["doctor", "--json", "--no-measure"]) == 0
     found = json.loads(capsys.readouterr().out)

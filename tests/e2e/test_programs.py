@@ -31,7 +31,8 @@ def test_evaluate_a_program(capsys):
     arguments = ["evaluate", "./broken", "--against", "random", *MATCH]
     assert main(arguments) == 0
     told = capsys.readouterr().err
-    assert "broken: 0 faults, 2 of 2 games forfeited (at tick 0: ended by itself with exit code 9" in told
+    forfeits = "2 of 2 games forfeited (at tick 0: ended by itself with exit code 9"
+    assert f"broken: 0 faults, 0 illegal moves, {forfeits}" in told
     assert main([*arguments, "--json"]) == 0
     (result,) = json.loads(capsys.readouterr().out)["results"]
     assert (result["agent"], result["losses"], len(result["misconduct"])) == ("broken", 2, 1)
