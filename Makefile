@@ -1,7 +1,7 @@
 # What a person does here: set up, train, test. `make` alone prints this list.
 # Everything is installed into .venv; PYTHON=python3.12 make setup chooses the interpreter.
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-long lint bench clean
+.PHONY: help setup train host test test-long lint bench clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,6 +15,9 @@ setup: $(VENV)/.installed ## install Strategos and what it needs into .venv
 
 train: setup ## train a Generals agent for ten minutes and show how strong it became
 	@$(BIN)/strategos train --preset quick $(ARGS)
+
+host: $(VENV)/.installed-server ## serve games for people in a browser and for programs
+	@$(BIN)/strategos host $(ARGS)
 
 test: $(VENV)/.installed-test lint ## lint, check types and imports, run the tests
 	@echo "==> tests"
@@ -49,6 +52,11 @@ $(VENV)/bin/python:
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "==> installing Strategos into $(VENV) (a few minutes the first time)"
 	@$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.installed-server: $(VENV)/.installed
+	@echo "==> installing what the server needs"
+	@$(INSTALL) --editable '.[server]'
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed

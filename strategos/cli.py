@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -27,12 +28,17 @@ COMMANDS = {
     "gate": "test whether an agent is better than another, for CI",
     "tournament": "let agents play each other and rate them",
     "play": "play against a bot or an agent in the terminal",
+    "host": "serve games for people in a browser and for programs",
     "export": "write an agent as an ONNX file",
+    "bot": "be a program of the line protocol for the runners of others",
+    "package": "write an agent as a submission to the generals.bot ladder",
     "replay": "watch a game, or write it as a page or a table",
     "bench": "measure how fast Strategos is on this machine",
     "doctor": "what is installed, how fast this machine is, what it can train",
 }
 EXIT_INPUT = 2
+EXIT_UNEXPECTED = 70
+"""EX_SOFTWARE of sysexits.h: no command says anything by it."""
 EXIT_INTERRUPTED = 130
 
 
@@ -56,7 +62,8 @@ def overview() -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; the exit code is 0, 2 for a mistake in the input, 130 after Ctrl-C."""
+    """Run one command; the exit code is the command's own (0; of a gate its decision), 2 for a mistake in the
+    input, 70 for a fault of Strategos itself, 130 after Ctrl-C."""
     stops: list[int] = []
     try:
         with _noticing(stops):
@@ -66,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
                 sys.stdout.flush()  # a closed pipe is told here, and not after the end
     except InputError as mistake:
         if os.environ.get("STRATEGOS_DEBUG"):
-            raise
+            traceback.print_exc()
         print(f"strategos: {mistake}", file=sys.stderr)
         return EXIT_INPUT
     except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
@@ -74,7 +81,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except (KeyboardInterrupt, Exception) as error:
         if not stops and not isinstance(error, KeyboardInterrupt):
-            raise
+            traceback.print_exc()
+            return EXIT_UNEXPECTED
         print("strategos: stopped", file=sys.stderr)
         return EXIT_INTERRUPTED
 

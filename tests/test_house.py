@@ -16,6 +16,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 SOURCES = sorted((ROOT / "strategos").rglob("*.py"))
+MODULES = {
+    "PyJWT": "jwt",
+    "grpcio": "grpc",
+    "grpcio-health-checking": "grpc_health",
+    "grpcio-reflection": "grpc_reflection",
+    "protobuf": "google",
+    "pydantic-settings": "pydantic_settings",
+}
+"""Packages whose modules have another name."""
 HEAVY = {"numba", "torch", "numpy", "scipy", "gymnasium", "pettingzoo", "rich", "tyro", "matplotlib"}
 
 
@@ -67,9 +76,13 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
             elif isinstance(node, ast.ImportFrom) and node.module:
                 imported.add(node.module.partition(".")[0])
     third_party = imported - set(sys.stdlib_module_names) - {"strategos"}
+    extra = {re.split(r"[<>=]", line)[0] for line in project["optional-dependencies"]["server"]}
+    extra = {MODULES.get(name, name) for name in extra}
     optional = {"wandb", "onnxruntime"}
     through_torch = {"tensorboard"}  # torch.utils.tensorboard needs it
-    assert third_party - optional == declared - through_torch
+    through_uvicorn = {"websockets"}  # it speaks the protocol by name
+    assert third_party - optional - extra == declared - through_torch
+    assert extra - through_uvicorn <= third_party
 
 
 def test_no_room_without_a_name_and_no_file_without_a_purpose():

@@ -1,0 +1,389 @@
+"""The clockwork: the one loop that plays the ticks of all rooms, pool by pool, and delivers what they gave.
+
+A turn of the loop: collect the moves of the rooms whose tick is due, play them in their pools, note them in
+the journal, commit, then tell the listeners and ask the agents. What goes wrong in one room
+ends that room. Clocks are monotonic: a wall clock that jumps moves nothing here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import structlog
+
+from strategos.games.spec import LeavableGame
+from strategos.server.agents import Agents, Answer, Ask
+from strategos.server.endings import Endings
+from strategos.server.journal import TICK, Journal, pack_actions
+from strategos.server.kinds import SUBSTITUTES
+from strategos.server.lobby import Lobby
+from strategos.server.looks import needs_delay
+from strategos.server.pools import Pool
+from strategos.server.rooms import Room, Seat
+from strategos.server.settings import Settings
+from strategos.server.tokens import SPECTATOR
+
+HOUSEKEEPING_S = 1.0
+LATE_S = 1.0
+"""A real-time room that is further behind than this skips the ticks it has missed."""
+UNWATCHED_S = 60.0
+"""The position that spectators see is let go after so long without any."""
+CATCH_UP_TICKS = 64
+"""What the position that spectators see may gain on the game in one turn."""
+log = structlog.get_logger("strategos.server")
+
+
+class Clockwork:
+    """Plays the rooms of a lobby."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        lobby: Lobby,
+        journal: Journal,
+        agents: Agents,
+        endings: Endings,
+        *,
+        clock: Callable[[], float],
+    ) -> None:
+        self.settings, self.lobby, self.journal = settings, lobby, journal
+        self.agents, self.endings = agents, endings
+        self._clock = clock
+        self._due: dict[str, Room] = {}
+        self._deadlines: list[tuple[float, int, Room]] = []
+        self._number = itertools.count()
+        self._wake = asyncio.Event()
+        self._begun: list[Room] = []
+
+    # -- what the hall tells ---------------------------------------------------------------------------------
+
+    def full(self, room: Room) -> None:
+        """All seats are taken: begin, or wait until the kernels are there."""
+        room.phase = "preparing"
+        assert room.preparing is not None
+        if room.preparing.done():
+            self._begin_guarded(room)
+        else:
+            room.tell("preparing")
+            room.touch()
+            room.preparing.add_done_callback(lambda task: self._begin_guarded(room))
+
+    def moved(self, room: Room) -> None:
+        """Something was done in a room: perhaps it can tick now."""
+        if room.ready():
+            self._due[room.id] = room
+        self.wake()
+
+    def leave(self, room: Room, chair: int) -> None:
+        """A player leaves a room whose game has begun, or is about to."""
+        seat, number = room.chairs[chair], room.seat_of(chair)
+        seat.gone = True
+        self.journal.note("UPDATE seats SET gone = 1 WHERE room = ? AND chair = ?", room.id, chair)
+        room.tell("left", seat=number, name=seat.name)
+        room.touch()
+        if not room.running or number < 0:
+            return
+        if isinstance(room.game, LeavableGame):
+            seat.leaving = seat.left_at < 0 and room.alive[number]
+            seat.queue.clear()
+        else:
+            self._ask([room])
+        self.moved(room)
+
+    def wake(self) -> None:
+        """There is something to write or to play."""
+        self._wake.set()
+
+    def resume(self, room: Room) -> None:
+        """Go on with a room that runs already."""
+        self._begun.append(room)
+        self.wake()
+
+    def answered(self, answers: Sequence[Answer]) -> None:
+        """Take what agents play, or take them off their seats."""
+        for answer in answers:
+            room = self.lobby.rooms.get(answer.ask.room)
+            if room is None or not room.running:
+                continue
+            # In real time an agent that needs more than a tick still moves, if its move is still one.
+            if room.tick == answer.ask.tick or room.real_time:
+                self._take(room, answer)
+
+    # -- the loop --------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        clean_at = self._clock() + HOUSEKEEPING_S
+        while True:
+            await self._sleep(clean_at)
+            try:
+                if self._clock() >= clean_at:
+                    clean_at = self._clock() + HOUSEKEEPING_S
+                    self._clean()
+                await self.turn()
+            except Exception:
+                log.exception("a turn of the clockwork failed")
+                await asyncio.sleep(0.05)
+
+    async def turn(self) -> None:
+        """Play what is due, write it down, tell everybody."""
+        begun, self._begun = self._begun, []
+        rooms = self._take_due()
+        by_pool: dict[Pool, list[Room]] = {}
+        for room in rooms:
+            by_pool.setdefault(room.pool, []).append(room)
+        for pool, members in by_pool.items():
+            self._play(pool, members)
+        self._step_shadows(rooms)
+        self.journal.commit()
+        self.endings.tell()
+        now = self._clock()
+        for room in (*rooms, *begun):
+            room.touch()
+            if room.running:
+                self._guarded(room, self._set_deadline, now)
+        self._ask([room for room in (*rooms, *begun) if room.running])
+
+    async def _sleep(self, until: float) -> None:
+        if self._due or self._begun:
+            await asyncio.sleep(0)  # others have their turn, too
+            self._wake.clear()
+            return
+        if self._deadlines:
+            until = min(until, self._deadlines[0][0])
+        wait_s = until - self._clock()
+        if wait_s > 0 and not self._wake.is_set():
+            timer = asyncio.get_running_loop().call_later(wait_s, self._wake.set)
+            await self._wake.wait()
+            timer.cancel()
+        self._wake.clear()
+
+    def _take_due(self) -> list[Room]:
+        now, due = self._clock(), self._due
+        self._due = {}
+        while self._deadlines and self._deadlines[0][0] <= now:
+            _, _, room = heapq.heappop(self._deadlines)
+            room.timed = False
+            if not room.running or room.deadline is None:
+                continue
+            if room.deadline > now:
+                self._set_timer(room)
+            elif room.real_time or room.passes or not self._substitute(room):
+                due[room.id] = room
+        return [room for room in due.values() if room.running]
+
+    def _play(self, pool: Pool, rooms: list[Room]) -> None:
+        actions = np.stack([room.collect() for room in rooms])
+        step = pool.step([room.row for room in rooms], actions)
+        for place, room in enumerate(rooms):
+            if place in step.faults:
+                log.error("a room has failed", room=room.id, error=repr(step.faults[place])[:200])
+                self.endings.end(room, "fault")
+            else:
+                self._guarded(room, self._played, actions[place], bool(step.over[place]))
+
+    def _played(self, room: Room, actions: np.ndarray, over: bool) -> None:
+        before = room.alive
+        surrendered = room.played(actions)
+        room.alive = room.pool.alive(room.row)
+        self.journal.note(TICK, room.id, room.tick - 1, pack_actions(actions))
+        self.endings.tell_followers("played", room.id, actions)
+        for number in surrendered:
+            self.endings.later(room, "surrendered", seat=number, name=room.seats[number].name)
+        for number, (was, lives) in enumerate(zip(before, room.alive, strict=True)):
+            if was and not lives and number not in surrendered:
+                self.endings.later(room, "seat_lost", seat=number, killer=room.killer_of(number))
+        limit = min(room.options.tick_limit or self.settings.tick_limit, self.settings.tick_limit)
+        if over:
+            self.endings.end(room, "played")
+        elif room.tick >= limit:
+            self.endings.end(room, "limit")
+        elif room.ready():  # nobody has anything to decide, or moves wait in queues
+            self._due[room.id] = room
+
+    # -- agents ----------------------------------------------------------------------------------------------
+
+    def _ask(self, rooms: Iterable[Room]) -> None:
+        """Ask the agents of `rooms` for the coming tick, each of them once about all of its seats."""
+        wanted: dict[tuple[str, Pool], list[tuple[Room, int]]] = {}
+        now = self._clock()
+        for room in rooms:
+            for number in room.waiting_for():
+                seat = room.seats[number]
+                agent = seat.agent or (self._stand_in(room) if self._is_away(room, seat, now) else "")
+                if agent and seat.asked_at != room.tick:
+                    seat.asked_at = room.tick
+                    wanted.setdefault((agent, room.pool), []).append((room, number))
+        for (agent, pool), seats in wanted.items():
+            asks = [Ask(room.id, number, room.tick) for room, number in seats]
+            seen = pool.seen([room.row for room, _ in seats], [number for _, number in seats])
+            self.agents.ask(agent, pool.game, asks, *seen)
+
+    def _take(self, room: Room, answer: Answer) -> None:
+        number = answer.ask.seat
+        seat = room.seats[number]
+        if answer.problem:
+            log.warning("an agent has failed", room=room.id, seat=number, problem=answer.problem)
+            if isinstance(room.game, LeavableGame):
+                seat.leaving = True
+            elif seat.agent and seat.agent != self._stand_in(room):
+                seat.agent, seat.asked_at = self._stand_in(room), -1
+                self._ask([room])
+                return
+            else:
+                seat.move = room.lowest(number)
+        elif seat.move is None:
+            passing = getattr(room.game, "pass_action", 0) if room.passes else room.lowest(number)
+            seat.move = answer.action if room.allows(number, answer.action) else passing
+        self.moved(room)
+
+    def _substitute(self, room: Room) -> bool:
+        """Let somebody play for those who have not moved in time; whether there is anybody to wait for."""
+        waiting = [number for number in room.waiting_for() if not room.seats[number].agent]
+        missing = [number for number in waiting if room.seats[number].asked_at != room.tick]
+        if not missing:
+            return False
+        agent = self._stand_in(room)
+        for number in missing:
+            room.seats[number].asked_at = room.tick
+        asks = [Ask(room.id, number, room.tick) for number in missing]
+        self.agents.ask(agent, room.game, asks, *room.pool.seen([room.row] * len(missing), missing))
+        self._set_deadline(room, self._clock())  # when that fails, too, the rules choose
+        return True
+
+    def _stand_in(self, room: Room) -> str:
+        return SUBSTITUTES.get(room.game.spec.name, "random")
+
+    def _is_away(self, room: Room, seat: Seat, now: float) -> bool:
+        """Whether somebody else plays for a person, in a game that cannot be left."""
+        if isinstance(room.game, LeavableGame):
+            return False
+        return seat.gone or (not seat.listeners and now - seat.heard > self.settings.absent_s)
+
+    # -- beginnings and absence ------------------------------------------------------------------------------
+
+    def _begin_guarded(self, room: Room) -> None:
+        if room.phase != "preparing" or room.id not in self.lobby.rooms or self.lobby.closing:
+            return  # a room that was waiting when the server stopped begins after the next start
+        task = room.preparing
+        if task is not None and (task.cancelled() or task.exception() is not None):
+            reason = "cancelled" if task.cancelled() else repr(task.exception())[:300]
+            log.error("a kind of game could not be prepared", room=room.id, reason=reason)
+            self.endings.end(room, "fault")
+            return
+        self._guarded(room, self._begin)
+
+    def _begin(self, room: Room) -> None:
+        room.row = room.pool.take()
+        room.pool.begin(room.row, room.seed)
+        room.start(self._clock())
+        self.lobby.note_start(room)
+        self.endings.tell_followers("begun", room.id, room.game, room.seed, room.names, ())
+        room.tell("started", seats=list(room.names))
+        room.touch()
+        if room.spectators:
+            self.open_shadow(room)
+        self.resume(room)
+
+    def _set_deadline(self, room: Room, now: float) -> None:
+        seconds, room.ticked_at = room.options.pace.seconds, now
+        if not seconds:
+            room.deadline = None
+            return
+        after = room.deadline if room.real_time and room.deadline is not None else now
+        room.deadline = after + seconds if after + seconds > now - LATE_S else now + seconds
+        self._set_timer(room)
+
+    def _set_timer(self, room: Room) -> None:
+        """One timer a room: one that comes too early is set again, so that fast rooms do not pile them up."""
+        if not room.timed and room.deadline is not None:
+            room.timed = True
+            heapq.heappush(self._deadlines, (room.deadline, next(self._number), room))
+
+    def _clean(self) -> None:
+        """Once a second: who is absent, what is idle, which agents hang."""
+        now = self._clock()
+        for name in self.agents.take_off_the_stuck(self.settings.agent_s, now):
+            log.error("an agent hangs and is taken off", agent=name)
+        for room in list(self.lobby.rooms.values()):
+            self._guarded(room, self._clean_room, now)
+
+    def _clean_room(self, room: Room, now: float) -> None:
+        for seat in room.chairs:
+            if seat.listeners:
+                seat.heard = now
+            if not seat.free and not seat.agent and not seat.gone:
+                room.heard = max(room.heard, seat.heard)
+        self._tend_shadow(room, now)
+        idle_s = now - room.heard
+        if room.phase == "over":
+            if now - room.ended_at > self.settings.linger_s:
+                self.lobby.close(room)
+        elif not room.running:
+            if idle_s > self.settings.open_idle_s:
+                self.lobby.close(room)
+        elif idle_s > self.settings.idle_s or not room.anybody():
+            self.endings.end(room, "idle")
+            self.wake()
+        else:
+            self._clean_absent(room, now)
+
+    def _clean_absent(self, room: Room, now: float) -> None:
+        limit_s = self.settings.absent_s
+        if not isinstance(room.game, LeavableGame):
+            self._ask([room])  # somebody who was here a second ago may be away now
+            return
+        for number in room.waiting_for():
+            seat = room.seats[number]
+            # Without a clock, who is on the move has the time since the others moved.
+            since = seat.heard if room.options.pace.seconds else max(seat.heard, room.ticked_at)
+            if not seat.agent and not seat.listeners and now - since > limit_s:
+                seat.leaving = True
+        self.moved(room)
+
+    # -- the position that spectators see --------------------------------------------------------------------
+
+    def open_shadow(self, room: Room) -> None:
+        """Begin the position that spectators see, where the whole board must be shown late."""
+        if room.running and needs_delay(room) and room.shadow < 0:
+            room.shadow, room.shadow_tick = room.pool.take(), 0
+            room.pool.begin(room.shadow, room.seed)
+
+    def catch_up(self, room: Room) -> bool:
+        """Play a few ticks of a room's shadow; whether it is as far as it may be."""
+        if room.shadow < 0:
+            return True
+        target = max(0, room.tick - self.settings.spectator_delay_ticks)
+        last = min(target, room.shadow_tick + CATCH_UP_TICKS)
+        for tick in range(room.shadow_tick, last):
+            room.pool.step([room.shadow], room.actions[tick][None])
+        room.shadow_tick = last
+        return last == target
+
+    def _tend_shadow(self, room: Room, now: float) -> None:
+        watched = any(chair == SPECTATOR for chair in room.mailboxes.values())
+        if watched or now - max(room.spectators.values(), default=-math.inf) < UNWATCHED_S:
+            self.open_shadow(room)
+            if room.running and not self.catch_up(room):
+                room.touch()
+        elif room.shadow >= 0:
+            room.pool.give(room.shadow)
+            room.shadow = -1
+
+    def _step_shadows(self, rooms: Iterable[Room]) -> None:
+        for room in rooms:
+            if room.shadow >= 0 and room.running:
+                self._guarded(room, self.catch_up)
+
+    def _guarded(self, room: Room, call: Callable[..., object], *arguments: object) -> None:
+        """Whatever is raised in one room ends that room, and no other."""
+        try:
+            call(room, *arguments)
+        except Exception as error:
+            log.exception("a room has failed", room=room.id, error=type(error).__name__)
+            self.endings.end(room, "fault")

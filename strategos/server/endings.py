@@ -1,0 +1,108 @@
+"""How games end: result, places, ratings, the record; and what is told once the journal has it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable
+
+import structlog
+
+from strategos.server.agents import Agents
+from strategos.server.journal import Journal, wall_clock
+from strategos.server.ratings import Ratings
+from strategos.server.rooms import Room, sides_of
+from strategos.server.settings import Settings
+from strategos.server.terms import Follower, Result
+
+log = structlog.get_logger("strategos.server")
+
+
+class Endings:
+    """Ends rooms. Events wait for `tell`, which comes after the commit of the turn they are of."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        journal: Journal,
+        ratings: Ratings,
+        agents: Agents,
+        *,
+        clock: Callable[[], float],
+    ) -> None:
+        self.settings, self.journal, self.ratings, self.agents = settings, journal, ratings, agents
+        self._clock = clock
+        self._waiting: list[tuple[Room, str, dict[str, object]]] = []
+        self.followers: list[Follower] = []
+        self.finished = 0
+        """Games that wait to be written to a file."""
+
+    def tell_followers(self, call: str, *arguments: object) -> None:
+        """Call this method of all followers; one that raises is told nothing more, and no room suffers."""
+        for follower in tuple(self.followers):
+            try:
+                getattr(follower, call)(*arguments)
+            except Exception:
+                log.exception("a follower of the games has failed")
+                self.followers.remove(follower)
+
+    def later(self, room: Room, kind: str, **data: object) -> None:
+        """Tell this with the next turn."""
+        self._waiting.append((room, kind, data))
+
+    def tell(self) -> None:
+        """Tell what has been written down."""
+        waiting, self._waiting = self._waiting, []
+        for room, kind, data in waiting:
+            room.tell(kind, **data)
+            room.touch()
+
+    def end(self, room: Room, reason: str) -> None:
+        """End a room that has not ended: `reason` as in `Result`."""
+        if room.phase == "over":
+            return
+        begun = room.running
+        room.phase, room.ended_at, room.deadline = "over", self._clock(), None
+        seats = len(room.order)
+        returns = room.pool.returns(room.row) if reason == "played" else (0.0,) * seats
+        places = room.pool.places(room.row, returns) if reason == "played" else (1,) * seats
+        recorded = self.settings.record and begun and room.tick > 0 and not room.unrecorded
+        ratings = self._rate(room, returns) if self._counts(room, reason) else (None,) * seats
+        replay = secrets.token_urlsafe(12)
+        room.result = Result(returns, places, replay if recorded else "", reason, ratings)
+        if begun:
+            self.journal.note(
+                "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
+                replay, room.id, room.game.spec.name, json.dumps(room.game.options), json.dumps(room.names),
+                json.dumps(returns), json.dumps(places), json.dumps(ratings), reason,
+                int(reason != "played"), room.tick, room.pool.hash(room.row), room.seed,
+                int(room.options.private), wall_clock(), int(recorded),
+            )  # fmt: skip
+        if recorded:
+            self.journal.note("UPDATE rooms SET phase = 'over' WHERE id = ?", room.id)
+            self.finished += 1
+        else:
+            for table, column in (("ticks", "room"), ("seats", "room"), ("rooms", "id")):
+                self.journal.note(f"DELETE FROM {table} WHERE {column} = ?", room.id)
+        for number, seat in enumerate(room.seats):
+            if seat.agent:
+                self.agents.finish(seat.agent, room.id, [number])
+        if begun:
+            self.tell_followers("ended", room.id, room.result)
+        self.later(
+            room, "over", reason=reason, returns=list(returns), places=list(places), replay=room.result.replay
+        )
+        log.info("a game has ended", room=room.id, game=room.game.spec.name, reason=reason, ticks=room.tick)
+
+    def _counts(self, room: Room, reason: str) -> bool:
+        """Public games that were played to their end, with a person among the players."""
+        return (
+            reason == "played"
+            and not room.options.private
+            and room.options.seed is None
+            and any(seat.ident for seat in room.seats)
+        )
+
+    def _rate(self, room: Room, returns: tuple[float, ...]) -> tuple[float | None, ...]:
+        names = [seat.agent or seat.name for seat in room.seats]
+        return self.ratings.update(room.game.spec.name, names, sides_of(room), returns)
