@@ -1,0 +1,171 @@
+"""The gRPC entrance: actions a second in batches, calls a second, experiences a second to one consumer.
+
+    python bench/server_grpc.py [--json] [--quick]
+
+The server is a process of its own, the client is this one; both share the machine. `batch/...` plays actions
+of any kind in 512 games a call (1,024 actions), with and without what the players see. `unary/...` asks for
+the state of one seat. `experience/...` streams recorded games, made into chunks while they are streamed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from measurement import Options, parse_options, rates, report
+
+GAMES = 512
+BOARD = {"height": 20, "width": 20}
+RECORDS = 64
+TICKS = 512
+
+
+def serve(data: str, ports: multiprocessing.Queue) -> None:
+    """The child process: a hall and its gRPC server, until it is killed."""
+    import structlog
+
+    from strategos.server.grpc.serving import GrpcServer
+    from strategos.server.hall import Hall
+    from strategos.server.settings import Settings
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+
+    async def run() -> None:
+        settings = Settings(data=Path(data), grpc_port=0, runs=None, requests_per_second=1e9)
+        async with Hall(settings) as hall:
+            server = GrpcServer(hall, settings)
+            await server.start()
+            ports.put(server.port)
+            await server.wait()
+
+    asyncio.run(run())
+
+
+def measure_batches(options: Options, address: str) -> None:
+    """`batch/...`: actions a second, the engine's work included."""
+    from strategos.client import Client
+    from strategos.client.batches import RemoteBatch
+
+    for name, wanted in (("actions", ()), ("views", ("views", "masks"))):
+        with Client(address) as client:
+            batch = RemoteBatch(client, "generals", BOARD, num_games=GAMES, tick_limit=1000, wanted=wanted)
+            actions = _moves(batch.game.spec.num_actions)
+
+            def steps(batch: RemoteBatch = batch, actions: np.ndarray = actions) -> float:
+                for _ in range(50):
+                    batch.step(actions)
+                return 50 * GAMES * 2 / 1e6
+
+            steps()
+            values = rates(steps, 3 if options.quick else 15)
+            report(options, f"batch/{name}", values, "M actions/s", target="0.95 M" if not wanted else "")
+            batch.close()
+
+
+def _moves(num_actions: int) -> np.ndarray:
+    """Actions [GAMES, 2] of any kind; most are illegal, and each is looked at as any other."""
+    return np.random.default_rng(1).integers(0, num_actions, (GAMES, 2)).astype(np.int32)
+
+
+def measure_calls(options: Options, address: str) -> None:
+    """`unary/...`: calls a second, one after the other, and from several threads."""
+    from strategos.client import Client
+
+    with Client(address) as client:
+        seat = client.create("generals", BOARD, name="bench", agents={1: "random"}, private=True)
+        while seat.state().phase != "running":
+            time.sleep(0.1)
+
+        def calls() -> float:
+            for _ in range(300):
+                seat.state()
+            return 300
+
+        def at_once() -> float:
+            threads = [threading.Thread(target=calls) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            return 8 * 300
+
+        repetitions = 3 if options.quick else 9
+        report(options, "unary/one", rates(calls, repetitions), "calls/s")
+        report(options, "unary/eight", rates(at_once, repetitions), "calls/s", target="4,000 to 6,000")
+
+
+def measure_experience(options: Options, address: str, key: str) -> None:
+    """`experience/...`: steps a second out of records, and bytes of a view on the wire."""
+    from strategos.client import Client
+    from strategos.client.experiences import ExperienceStream
+    from strategos.server.chunks import decode_chunk
+
+    sizes: list[float] = []
+
+    def stream(client: Client) -> Callable[[], float]:
+        def work() -> float:
+            chunks = bytes_sent = 0
+            last: list[bytes] = []
+            for last in ExperienceStream(client, key, history=True, follow=False, credits=8192).batches():
+                chunks += len(last)
+                bytes_sent += sum(map(len, last))
+            steps = 64 * chunks
+            assert decode_chunk(last[-1]).steps == 64
+            sizes.append(bytes_sent / steps)
+            return steps
+
+        return work
+
+    with Client(address) as client:
+        values = rates(stream(client), 2 if options.quick else 5)
+    report(options, "experience/history", values, "steps/s", target="200,000")
+    report(options, "experience/size", sizes, "bytes a step")
+
+
+def write_games(data: Path) -> None:
+    """Recorded games for the history: two players who expand, 512 ticks each."""
+    from strategos.games import make_game
+    from strategos.play.agents import load_policy
+    from strategos.play.match import play_match
+    from strategos.play.record import match_records
+    from strategos.server.hall import Hall
+    from strategos.server.settings import Settings
+
+    game = make_game("generals", **BOARD)
+    bots = [load_policy("expander"), load_policy("random")]
+    match = play_match(game, bots, num_games=RECORDS, seed=1, tick_limit=TICKS, record=True)
+
+    async def report_all() -> None:
+        async with Hall(Settings(data=data, runs=None)) as hall:
+            for record in match_records(game, match):
+                await hall.report(record)
+
+    asyncio.run(report_all())
+
+
+def main() -> None:
+    options = parse_options(__doc__)
+    with tempfile.TemporaryDirectory() as folder:
+        write_games(Path(folder))
+        spawn = multiprocessing.get_context("spawn")
+        ports = spawn.Queue()
+        child = spawn.Process(target=serve, args=(folder, ports), daemon=True)
+        child.start()
+        try:
+            address = f"127.0.0.1:{ports.get(timeout=120)}"
+            measure_batches(options, address)
+            measure_calls(options, address)
+            measure_experience(options, address, (Path(folder) / "worker.key").read_text().strip())
+        finally:
+            child.terminate()
+            child.join(20)
+
+
+if __name__ == "__main__":
+    main()

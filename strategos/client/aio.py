@@ -1,0 +1,215 @@
+"""The asyncio client: `AsyncClient` and the seats that it gets. `sync` is its blocking twin."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from types import TracebackType
+from typing import Any
+
+import grpc
+
+from strategos.client import messages
+from strategos.client.messages import TIMEOUT_S, Event, State, StateStream, refusals
+from strategos.play.record import GameRecord
+from strategos.server.grpc.v1 import game_service_pb2 as v1
+from strategos.server.grpc.v1 import (
+    game_service_pb2_grpc,
+    rating_service_pb2,
+    rating_service_pb2_grpc,
+)
+
+
+class AsyncClient:
+    """A connection to a server at `address` ("host:port"). `credentials` make it TLS, see
+    `grpc.ssl_channel_credentials`. `timeout_s` is the deadline of every call but streams.
+
+    Every refusal is a `ServerError`.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        credentials: grpc.ChannelCredentials | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        options = messages.channel_options()
+        if credentials is None:
+            self.channel = grpc.aio.insecure_channel(address, options)
+        else:
+            self.channel = grpc.aio.secure_channel(address, credentials, options)
+        self.timeout_s = timeout_s
+        self.stub = game_service_pb2_grpc.GameServiceStub(self.channel)
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self.channel.close()
+
+    async def create(
+        self,
+        game: str = "generals",
+        options: Mapping[str, Any] | None = None,
+        *,
+        name: str,
+        agents: Mapping[int, str] | None = None,
+        seconds: float = 0.0,
+        real_time: bool = False,
+        private: bool = False,
+        seed: int | None = None,
+        tick_limit: int = 0,
+    ) -> AsyncSeat:
+        """Open a game and sit down; see `RoomOptions` of the server for what the options mean."""
+        request = messages.create_request(
+            game,
+            options or {},
+            name=name,
+            agents=agents or {},
+            seconds=seconds,
+            real_time=real_time,
+            private=private,
+            seed=seed,
+            tick_limit=tick_limit,
+        )
+        with refusals():
+            return AsyncSeat(self, await self.stub.CreateGame(request, timeout=self.timeout_s))
+
+    async def join(
+        self, game: str, *, name: str, seat: int | None = None, team: int | None = None
+    ) -> AsyncSeat:
+        """Sit down in a game, by its id or its code."""
+        return await self._join(v1.JoinGameRequest(game=game, name=name, seat=seat, team=team))
+
+    async def quick_match(self, game: str = "generals", *, name: str, players: int = 2) -> AsyncSeat:
+        """Play against whoever comes."""
+        wish = v1.QuickMatch(game=game, players=players)
+        return await self._join(v1.JoinGameRequest(quick_match=wish, name=name))
+
+    async def spectate(self, game: str) -> AsyncSeat:
+        """Look on; the board comes some ticks late."""
+        return await self._join(v1.JoinGameRequest(spectate=game))
+
+    async def games(self, game: str = "", *, finished: bool = False, page: str = "") -> v1.ListGamesResponse:
+        """A page of the public games, or of the finished ones."""
+        with refusals():
+            request = v1.ListGamesRequest(game=game, finished=finished, page=page)
+            return await self.stub.ListGames(request, timeout=self.timeout_s)
+
+    async def agents(self, game: str) -> list[str]:
+        """Whom the server can seat."""
+        with refusals():
+            request = v1.ListGamesRequest(game=game, size=1)
+            return list((await self.stub.ListGames(request, timeout=self.timeout_s)).agents)
+
+    async def replay(self, replay: str) -> GameRecord:
+        """The record of a finished game."""
+        with refusals():
+            request = v1.GetReplayRequest(replay=replay)
+            return messages.read_replay(await self.stub.GetReplay(request, timeout=self.timeout_s))
+
+    async def leaderboard(self, game: str, size: int = 50) -> list[rating_service_pb2.Standing]:
+        """The best players."""
+        stub = rating_service_pb2_grpc.RatingServiceStub(self.channel)
+        request = rating_service_pb2.GetLeaderboardRequest(game=game, size=size)
+        with refusals():
+            return list((await stub.GetLeaderboard(request, timeout=self.timeout_s)).standings)
+
+    async def _join(self, request: v1.JoinGameRequest) -> AsyncSeat:
+        with refusals():
+            return AsyncSeat(self, await self.stub.JoinGame(request, timeout=self.timeout_s))
+
+
+class AsyncSeat:
+    """One seat of one game, or a place among those who look on (`seat` is then None)."""
+
+    def __init__(self, client: AsyncClient, joined: v1.SeatResponse) -> None:
+        self.client, self.token = client, joined.token
+        self.game = messages.read_game(joined.game)
+        self.game_id, self.code = joined.game_id, joined.code
+        self.seat = joined.seat if joined.HasField("seat") else None
+        self.joined_with = messages.read_state(self.game, joined.state)
+
+    async def state(self) -> State:
+        """What this seat may know now."""
+        with refusals():
+            request = v1.GetGameStateRequest(token=self.token)
+            return messages.read_state(self.game, await self._stub.GetGameState(request, **self._limits))
+
+    async def updates(self) -> AsyncGenerator[State | Event]:
+        """Every state that is not outdated when it is read, and all events; ends with the game."""
+        stream, call = StateStream(self.game), self._stub.StreamGame(v1.StreamGameRequest(token=self.token))
+        try:
+            with refusals():
+                async for update in call:
+                    yield stream.read(update)
+        finally:
+            call.cancel()
+
+    async def states(self) -> AsyncIterator[State]:
+        """The states of `updates` in which this seat has to move."""
+        moved = -1
+        async with aclosing(self.updates()) as updates:
+            async for update in updates:
+                if isinstance(update, State) and update.my_turn and update.tick != moved:
+                    moved = update.tick
+                    yield update
+
+    async def act(self, action: int, *, tick: int | None = None, key: str | None = None) -> int:
+        """One move for the coming tick (or for `tick` and no other); the tick of the next move."""
+        request = messages.action_request(self.token, action, tick, key)
+        with refusals():
+            return (await self._stub.SubmitAction(request, **self._limits)).next_tick
+
+    async def queue(
+        self,
+        actions: Sequence[int] = (),
+        *,
+        number: int | None = None,
+        clear: bool = False,
+        undo: bool = False,
+    ) -> int:
+        """Add to the queue of moves, of which one is played a tick; how many wait."""
+        request = messages.queue_request(self.token, actions, number, clear, undo)
+        with refusals():
+            return (await self._stub.QueueActions(request, **self._limits)).length
+
+    async def chat(self, text: str) -> None:
+        """Say something to everybody in the game."""
+        with refusals():
+            await self._stub.SendSignal(v1.SendSignalRequest(token=self.token, chat=text), **self._limits)
+
+    async def force_start(self, on: bool = True) -> None:
+        """Vote for a start before all seats are taken."""
+        with refusals():
+            request = v1.SendSignalRequest(token=self.token, force_start=on)
+            await self._stub.SendSignal(request, **self._limits)
+
+    async def surrender(self) -> None:
+        """Give up, and stay to look on."""
+        with refusals():
+            await self._stub.LeaveGame(v1.LeaveGameRequest(token=self.token, surrender=True), **self._limits)
+
+    async def leave(self) -> None:
+        """Give the seat back."""
+        with refusals():
+            await self._stub.LeaveGame(v1.LeaveGameRequest(token=self.token), **self._limits)
+
+    async def rematch(self) -> AsyncSeat:
+        """A seat in another game of the same players."""
+        return await self.client._join(v1.JoinGameRequest(rematch=self.token))
+
+    @property
+    def _stub(self) -> Any:
+        return self.client.stub
+
+    @property
+    def _limits(self) -> dict[str, float]:
+        return {"timeout": self.client.timeout_s}
