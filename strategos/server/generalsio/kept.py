@@ -1,0 +1,95 @@
+"""Who sits where, kept on disk: after a restart of the server a user id leads back to its seat.
+
+One small file that nobody but its owner may read: a hash of each user id, and what its seat takes to be found
+again. It is written on a thread, as a whole, and never while it is being written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger("strategos.server")
+
+
+@dataclass(frozen=True)
+class KeptSeat:
+    """A seat as it is kept."""
+
+    token: str
+    name: str
+    kind: str
+    options: dict[str, Any]
+    teams: tuple[int, ...]
+
+
+class KeptSeats:
+    """The seats of all players in running games, in `file`; a damaged file is as none."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._seats: dict[str, KeptSeat] = {}
+        self._changed = False
+        self._writing: asyncio.Task[None] | None = None
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+            kept = json.loads(file.read_text("utf-8"))
+            self._seats = {
+                who: KeptSeat(**{**each, "teams": tuple(each["teams"])}) for who, each in kept.items()
+            }
+
+    def find(self, user_id: str) -> KeptSeat | None:
+        """The seat of a user id; None where it has none."""
+        return self._seats.get(_hashed(user_id))
+
+    def put(self, user_id: str, seat: KeptSeat) -> None:
+        """Keep the seat of a user id."""
+        self._seats[_hashed(user_id)] = seat
+        self._note()
+
+    def drop(self, user_id: str) -> None:
+        """Forget the seat of a user id."""
+        if self._seats.pop(_hashed(user_id), None) is not None:
+            self._note()
+
+    async def settle(self) -> None:
+        """Wait until all is written."""
+        while self._writing is not None and not self._writing.done():
+            await asyncio.wait({self._writing})
+
+    def _note(self) -> None:
+        self._changed = True
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.get_running_loop().create_task(self._write())
+
+    async def _write(self) -> None:
+        while self._changed:
+            self._changed = False
+            content = json.dumps({who: asdict(seat) for who, seat in self._seats.items()})
+            try:
+                await asyncio.to_thread(_replace, self.file, content)
+            except OSError as error:
+                log.error("seats of generals.io are not kept", reason=error.strerror)
+
+
+def _hashed(user_id: str) -> str:
+    """A user id is a secret: it is not written down."""
+    return hashlib.sha256(user_id.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _replace(file: Path, content: str) -> None:
+    """Replace the file, all or nothing; nobody but its owner may read it."""
+    temporary = file.with_name(f".writing-{file.name}")
+    temporary.unlink(missing_ok=True)
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+        out.write(content)
+        out.flush()
+        os.fsync(out.fileno())
+    os.replace(temporary, file)
