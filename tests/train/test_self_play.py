@@ -204,3 +204,29 @@ def test_where_all_act_at_once_every_seat_is_searched():
     assert set(made.examples["seat"]) == {0, 1}
     assert (made.examples["view"]["me"] == made.examples["seat"]).all()
     assert np.allclose(made.examples["scores"].sum(axis=1), 0)
+
+
+def test_a_game_that_is_cut_is_adjudicated_where_asked():
+    """Both seats are told what the script makes of the last position; without it, nothing to anybody."""
+    config = from_dict(
+        {
+            "algorithm": "alphazero",
+            "game": {"name": "generals", "ruleset": "duel", "tick_limit": 40},
+            "stages": [{"boards": [{"height": 5, "width": 5, "spawn_distance": [3, 8]}]}],
+        }
+    )
+    table = make_deals(config)[0]
+    made = {}
+    for adjudicate in (False, True):
+        searcher = Searcher(table.game, SearchConfig(worlds=1, simulations=4), ScriptedEvaluator())
+        settings = replace(SETTINGS, games=8, workers=1, adjudicate=adjudicate)
+        made[adjudicate] = SelfPlay([table], settings, 0, 3).play(8, [searcher], lambda: False).examples
+    assert made[False]["view"].tobytes() == made[True]["view"].tobytes(), "the same games"
+    scores = made[True]["scores"]
+    assert (np.abs(made[False]["scores"]) % 1 == 0).all(), "won, lost or nothing"
+    assert ((np.abs(scores) > 0.01) & (np.abs(scores) < 0.99)).any()
+    assert np.allclose(scores.sum(axis=1), 0, atol=1e-6)
+    one, other = (made[True][made[True]["seat"] == seat] for seat in (0, 1))
+    for number in np.unique(one["round"]):
+        mine, theirs = one[one["round"] == number], other[other["round"] == number]
+        assert np.allclose(mine["scores"][0], theirs["scores"][0][::-1]), "each seat counts from itself"
