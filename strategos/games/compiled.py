@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba import njit
+from numba import njit, types
 from numba.core import caching
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "no_cfunc_wrapper": True, "_nrt": False}
@@ -55,6 +55,7 @@ def sources_hash(package: Path) -> str:
 def use_keyed_cache() -> Path | None:
     """Point Numba at the folder of the present sources; `None` where the user has chosen one."""
     _name_files_apart()
+    _name_records_apart()
     if os.environ.get("NUMBA_CACHE_DIR"):
         return None
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "strategos" / "kernels"
@@ -85,3 +86,17 @@ def _name_files_apart() -> None:
         return f"{self._index_name.removesuffix('.nbi')}.{token}-{next(numbers)}.nbc"
 
     caching.IndexDataCacheFile._data_name = data_name  # type: ignore[method-assign]
+
+
+def _name_records_apart() -> None:
+    """Name a record in the symbols of machine code by its layout.
+
+    Numba takes a number that it counts up in each process. Two processes that compile for two boards give
+    both records the same number, and their kernels the same symbols. A third process that loads both from
+    the cache then runs the code of one board on the other: wrong masks, writes beyond arrays, not a word.
+    """
+
+    def mangling_args(self: types.Record) -> tuple[str, tuple[str]]:
+        return "Record", ("r" + hashlib.sha256(self.name.encode()).hexdigest()[:24],)
+
+    types.Record.mangling_args = property(mangling_args)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -47,3 +48,54 @@ def test_every_process_names_its_machine_code_apart():
         ).stdout.split()
     ]
     assert len(set(names)) == 4
+
+
+SUM_RECORDS = """
+import sys
+import numpy as np
+import strategos.games
+from strategos.games.compiled import kernel
+
+@kernel
+def weigh(record):  # too long to be inlined: a symbol of its own
+    total = 0
+    for place in range(record.many.shape[0]):
+BRANCHES
+    return total + 1000 * record.last
+
+@kernel
+def add(records, out):
+    for row in range(records.shape[0]):
+        out[row] = weigh(records[row])
+
+for size in map(int, sys.argv[1:]):
+    records = np.zeros(3, np.dtype((np.record, [("many", "i4", (size,)), ("last", "i4")])))
+    records["many"], records["last"] = 1, 7
+    out = np.zeros(3, np.int64)
+    add(records, out)
+    print(*out)
+""".replace(
+    "BRANCHES",
+    "\n".join(
+        f"        if record.many[place] % {number + 2} == 1: total += 1 + total % {number}"
+        for number in range(2, 60)
+    ),
+)
+
+
+def test_kernels_of_two_boards_from_two_processes_live_in_a_third(tmp_path):
+    """Numba numbers records in each process, and would give the code of both boards one name."""
+    script = tmp_path / "sums.py"
+    script.write_text(SUM_RECORDS)
+
+    def run(*sizes: int, **more: str) -> list[str]:
+        command = [sys.executable, str(script), *map(str, sizes)]
+        surroundings = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), **more}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=surroundings)
+        return done.stdout.splitlines()
+
+    sizes = (3, 11, 6)
+    expected = run(*sizes, NUMBA_DISABLE_JIT="1")
+    assert len(set(expected)) == len(sizes)
+    assert [run(size)[0] for size in sizes] == expected
+    assert run(*sizes) == expected and run(*sizes[::-1]) == expected[::-1]
