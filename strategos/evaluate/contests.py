@@ -148,9 +148,10 @@ def final_contests(
     """What a finished run has to show.
 
     The network alone at a table of each bot (`2 * count` deals), then with search at a table of the last bot,
-    of itself without search and of rollout search with the same budget (`count` deals).
+    of itself without search and of rollout search with the same budget (`count` deals). It searches worlds
+    weighed by how likely it would have bid and played as the others did.
     """
-    searcher = searching(deals, agent, worlds, simulations)
+    searcher = searching(deals, agent, worlds, simulations, "reweighed")
     plan: list[tuple[Maker, Maker, int]] = [(lambda: agent, bot, 2 * count) for bot in bots]
     plan += [(searcher, bots[-1], count), (searcher, lambda: agent, count)]
     plan.append((searcher, rolling_out(deals, worlds, simulations), count))
