@@ -99,4 +99,4 @@ def _name_records_apart() -> None:
     def mangling_args(self: types.Record) -> tuple[str, tuple[str]]:
         return "Record", ("r" + hashlib.sha256(self.name.encode()).hexdigest()[:24],)
 
-    types.Record.mangling_args = property(mangling_args)
+    types.Record.mangling_args = property(mangling_args)  # type: ignore[method-assign, assignment]
