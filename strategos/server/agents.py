@@ -25,8 +25,8 @@ from strategos.server.kinds import key_of
 from strategos.server.terms import HallError
 from strategos.spelling import nearest
 
-SEARCHING = ("mcts-100",)
-"""Offered in every game: slower, and need no training."""
+SEARCHING: dict[str, tuple[str, ...]] = {"generals": ("mcts-100",), "blob": ("mcts-100",)}
+"""Offered in these games: slower, and need no training."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def offered(settings_agents: Mapping[str, str], runs: Path | None) -> dict[str, 
     """
     found: dict[str, dict[str, str]] = {}
     for game, bots in SCRIPTED.items():
-        found[game] = {bot: bot for bot in (*(bots or ("random",)), *SEARCHING)}
+        found[game] = {bot: bot for bot in (*(bots or ("random",)), *SEARCHING.get(game, ()))}
     for name, source in settings_agents.items():
         plays = game_of(source)
         for game in found if plays is None else [plays]:

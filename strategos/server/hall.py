@@ -288,7 +288,7 @@ class Hall:
     def rematch(self, token: str) -> Ticket:
         """A seat at the same table again, once the game is over."""
         room, chair = self._player(token)
-        ticket = self._lobby.rematch(room, chair)
+        ticket = self._written(self._lobby.rematch(room, chair))
         self._clockwork.wake()
         return ticket
 

@@ -124,6 +124,19 @@ def test_a_step_that_is_sent_again_is_played_once(client):
     remote.close()
 
 
+def test_what_cannot_be_told_is_refused_before_anything_is_played(client):
+    remote = make(client, 2)
+    stub = batch_service_pb2_grpc.BatchGameServiceStub(client.channel)
+    passing = np.full((2, 2), remote.game.spec.num_actions - 1, "<i4").tobytes()
+    for wanted in (v1.Wanted(memories=True), v1.Wanted(compression=9)):
+        request = v1.SubmitBatchActionsRequest(batch=remote.name, step=0, actions=passing, wanted=wanted)
+        with pytest.raises(grpc.RpcError) as refused:
+            stub.SubmitBatchActions(request, timeout=60)
+        assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert remote.states().step == 0
+    remote.close()
+
+
 @pytest.mark.parametrize("number, fine", [(0, False), (1, True), (MOST_GAMES, True), (MOST_GAMES + 1, False)])
 def test_F7_batches_of_no_one_and_too_many_games(client, number, fine):
     if not fine:
@@ -182,6 +195,7 @@ def test_F6_rows_and_actions_that_there_are_not(client):
         ({"agents": {0: "nobody"}}, "NOT_FOUND"),
         ({"agents": {0: "../../etc/passwd"}}, "NOT_FOUND"),
         ({"agents": {7: "random"}}, "INVALID_ARGUMENT"),
+        ({"agents": {1: "mcts-100"}}, "INVALID_ARGUMENT"),
         ({"agents": {0: "random", 1: "random"}}, "INVALID_ARGUMENT"),
         ({"tick_limit": 2**32 - 1}, "INVALID_ARGUMENT"),
     ],

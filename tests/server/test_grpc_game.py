@@ -210,6 +210,9 @@ def test_health_and_reflection(client):
     for name in ("", *(f"strategos.v1.{service}" for service in SERVICES)):
         status = health.Check(health_pb2.HealthCheckRequest(service=name), timeout=10).status
         assert status == health_pb2.HealthCheckResponse.SERVING
+    watched = health.Watch(health_pb2.HealthCheckRequest(service=""), timeout=10)
+    assert next(watched).status == health_pb2.HealthCheckResponse.SERVING
+    watched.cancel()
     reflection = reflection_pb2_grpc.ServerReflectionStub(client.channel)
     asked = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
     (answer,) = reflection.ServerReflectionInfo(asked, timeout=10)

@@ -25,7 +25,7 @@ from strategos.engine.pool import available_cores
 from strategos.games.spec import Game
 from strategos.play.agents import PolicyError, load_policy
 from strategos.play.policy import Policy, SessionPolicy
-from strategos.server.agents import offered
+from strategos.server.agents import SEARCHING, offered
 from strategos.server.grpc.columns import ColumnError, describe, read_column, write_column
 from strategos.server.grpc.errors import address_of
 from strategos.server.grpc.game_service import game_options
@@ -78,7 +78,8 @@ class BatchGameService(batch_service_pb2_grpc.BatchGameServiceServicer):
         self._hall, self._clock = hall, clock
         self._offered = offered(hall.settings.agents, hall.settings.runs)
         self._batches: dict[str, OwnedBatch] = {}
-        self._making: dict[str, int] = {}
+        self._making: dict[str, list[int]] = {}
+        """Bytes of the batches that are being made, by address."""
         self._threads = ThreadPoolExecutor(max(2, available_cores()), "batch")
 
     def close(self) -> None:
@@ -97,21 +98,24 @@ class BatchGameService(batch_service_pb2_grpc.BatchGameServiceServicer):
             raise HallError("invalid", "autoreset is disabled, next step or same step")
         if request.tick_limit > self._hall.settings.tick_limit:
             raise HallError("invalid", f"the tick limit is 0 to {self._hall.settings.tick_limit}")
-        own = sum(each.address == address for each in self._batches.values()) + self._making.get(address, 0)
+        own = sum(each.address == address for each in self._batches.values())
+        own += len(self._making.get(address, ()))
         if own >= BATCHES_PER_ADDRESS:
             raise HallError("exhausted", f"{own} batches are open from this address; close some of them")
         game = build(
             request.kind.name, game_options(request.kind), board_cells=self._hall.settings.board_cells
         )
-        if _size_bytes(game, request) + sum(each.size_bytes for each in self._batches.values()) > MOST_BYTES:
+        size = _size_bytes(game, request)
+        taken = sum(each.size_bytes for each in self._batches.values()) + sum(map(sum, self._making.values()))
+        if size + taken > MOST_BYTES:
             raise HallError("exhausted", "the batches of this server are too large together; try fewer games")
         sources = self._sources(request, game)
-        self._making[address] = self._making.get(address, 0) + 1
+        self._making.setdefault(address, []).append(size)
         try:
             await prepare(game)  # in a child process: compiling holds up everybody
             owned = await self._work(partial(_make, game, request, sources, address, self._clock()))
         finally:
-            self._making[address] -= 1
+            self._making[address].remove(size)
             if not self._making[address]:
                 del self._making[address]
         name = secrets.token_urlsafe(24)
@@ -123,6 +127,7 @@ class BatchGameService(batch_service_pb2_grpc.BatchGameServiceServicer):
     ) -> v1.BatchStates:
         owned = self._owned(request.batch)
         rows = _rows(request.rows, owned)
+        _check_wanted(owned, request.wanted)
         async with owned.turn:
             return await self._work(partial(_states, owned, request.wanted, rows))
 
@@ -135,6 +140,7 @@ class BatchGameService(batch_service_pb2_grpc.BatchGameServiceServicer):
             actions = read_column(request.actions, "<i4", shape, "the actions [games, seats] int32")
         except ColumnError as error:
             raise HallError("invalid", str(error)) from None
+        _check_wanted(owned, request.wanted)
         async with owned.turn:
             if request.step == owned.steps:
                 await self._work(partial(_step, owned, actions))
@@ -157,6 +163,7 @@ class BatchGameService(batch_service_pb2_grpc.BatchGameServiceServicer):
                 seeds = read_column(request.seeds, "<i8", (number,), "the seeds int64, one for each row,")
             except ColumnError as error:
                 raise HallError("invalid", str(error)) from None
+        _check_wanted(owned, request.wanted)
         async with owned.turn:
             await self._work(partial(_reset, owned, rows, seeds))
             return await self._work(partial(_states, owned, request.wanted, None))
@@ -197,6 +204,8 @@ class BatchGameService(batch_service_pb2_grpc.BatchGameServiceServicer):
             if name not in known:
                 hint = nearest(name[:32], known)
                 raise HallError("not_found", f"no agent {name[:32]!r} plays {game.spec.name} here{hint}")
+            if known[name] in SEARCHING.get(game.spec.name, ()):
+                raise HallError("invalid", f"{name} searches, too long for a batch; take another agent")
         return {seat: known[name] for seat, name in request.agents.items()}
 
     def _close_idle(self) -> None:
@@ -276,10 +285,16 @@ def _reset(owned: OwnedBatch, rows: np.ndarray | None, seeds: np.ndarray | None)
     owned.begun = False
 
 
-def _states(owned: OwnedBatch, wanted: v1.Wanted, rows: np.ndarray | None) -> v1.BatchStates:
-    """The columns that are wanted, of all rows or some."""
+def _check_wanted(owned: OwnedBatch, wanted: v1.Wanted) -> None:
+    """`HallError` for columns that cannot be given, before anything is played for them."""
     if wanted.compression not in (v1.COMPRESSION_NONE, v1.COMPRESSION_ZSTD):
         raise HallError("invalid", "the compression is none or zstd")
+    if wanted.memories and not len(owned.batch.observation.memories):
+        raise HallError("invalid", "this batch keeps no memories; ask for them when you create it")
+
+
+def _states(owned: OwnedBatch, wanted: v1.Wanted, rows: np.ndarray | None) -> v1.BatchStates:
+    """The columns that are wanted, of all rows or some."""
     batch, seen, seats = owned.batch, owned.batch.observation, owned.seats
     packed = wanted.compression == v1.COMPRESSION_ZSTD
     compressor = zstandard.ZstdCompressor(level=1) if packed else None
@@ -304,8 +319,6 @@ def _states(owned: OwnedBatch, wanted: v1.Wanted, rows: np.ndarray | None) -> v1
     if wanted.masks:
         answer.masks = write_column(_of_seats(seen.masks, rows, seats, everybody), compressor)
     if wanted.memories:
-        if not len(seen.memories):
-            raise HallError("invalid", "this batch keeps no memories; ask for them when you create it")
         answer.memories = write_column(_of_seats(seen.memories, rows, seats, everybody), compressor)
     return answer
 

@@ -7,6 +7,7 @@ trailing metadata `strategos-code`.
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -89,6 +90,9 @@ class RefusalInterceptor(grpc.aio.ServerInterceptor):
         return answer
 
     def _streaming(self, behaviour: Handler, method: str) -> Handler:
+        if not inspect.isasyncgenfunction(behaviour):  # writes by itself, as Watch of the health service
+            return self._unary(behaviour, method)
+
         async def answer(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
             try:
                 self._admit(context.peer())
