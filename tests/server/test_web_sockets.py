@@ -9,13 +9,16 @@ import time
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from starlette.websockets import WebSocketDisconnect
 from web_house import DUEL, STEPS, TABLE, house
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from strategos.games import make_game
 from strategos.play.record import verify
+from strategos.server.hall import LISTENERS
 from strategos.server.mailbox import KEPT_EVENTS
-from strategos.server.web.sockets import MESSAGES_AT_ONCE
+from strategos.server.terms import Ticket
+from strategos.server.web.sockets import MESSAGES_AT_ONCE, Conversation
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +186,22 @@ def test_who_does_not_say_hello_is_closed(server, monkeypatch):
             with pytest.raises(ConnectionClosed) as closed:
                 line.recv(timeout=20)
             assert closed.value.rcvd.code == 1008
+
+
+def test_who_is_gone_before_the_greeting_does_not_listen(server, monkeypatch):
+    def gone(conversation: Conversation, ticket: Ticket) -> dict:
+        raise WebSocketDisconnect(1006)
+
+    token = server.create(DUEL)["token"]
+    monkeypatch.setattr(Conversation, "_welcome", gone)
+    for _ in range(LISTENERS + 1):
+        with server.line() as line, pytest.raises(ConnectionClosed):
+            line.send(json.dumps({"type": "hello", "token": token}))
+            line.recv(timeout=20)
+    monkeypatch.undo()
+    with server.line() as line:
+        line.send(json.dumps({"type": "hello", "token": token}))
+        assert json.loads(line.recv(timeout=20))["type"] == "welcome"
 
 
 def test_i2_a_token_that_is_not_good_is_refused(server):

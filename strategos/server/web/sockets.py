@@ -104,7 +104,11 @@ class Conversation:
             await self._refuse(error, "hello")
             await self._close(POLICY)
             return None
-        await self._send(self._welcome(self._ticket))
+        try:
+            await self._send(self._welcome(self._ticket))
+        except BaseException:  # gone before the greeting: who listens no more must not count as present
+            mailbox.close()
+            raise
         return mailbox
 
     def _welcome(self, ticket: Ticket) -> dict[str, Any]:
