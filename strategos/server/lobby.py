@@ -198,13 +198,18 @@ class Lobby:
             room.next_room = following.id
             room.tell("rematch", room=following.id, code=following.code)
         following = self.rooms[room.next_room]
+        if old.rematch is not None:
+            ticket, ident = old.rematch
+            if ticket.room == following.id and ident in [each.ident for each in following.chairs]:
+                return ticket
         wanted = (room.seat_of(chair) + _turn(room)) % len(room.order)
         if following.phase != "open":
             raise HallError("late", "the rematch has begun without you")
         if not following.chairs[wanted].free:
             wanted = self._free_chair(following, None, None)
-        name = old.name
-        return self._sit(following, wanted, name, old.address)
+        ticket = self._sit(following, wanted, old.name, old.address)
+        old.rematch = ticket, following.chairs[wanted].ident
+        return ticket
 
     def note_start(self, room: Room) -> None:
         """Write down that a game has begun, and who has which seat."""

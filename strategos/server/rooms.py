@@ -16,7 +16,7 @@ from strategos.games.spec import LEAVE, Game, LeavableGame
 from strategos.server.limits import Bucket
 from strategos.server.mailbox import Mailbox
 from strategos.server.pools import Pool
-from strategos.server.terms import Event, HallError, Result, RoomOptions
+from strategos.server.terms import Event, HallError, Result, RoomOptions, Ticket
 
 KEPT_KEYS = 256
 """Idempotency keys that are remembered of each seat."""
@@ -55,6 +55,8 @@ class Seat:
     answered: OrderedDict[str, tuple[int, int]] = field(default_factory=OrderedDict)
     """Idempotency key, and the action and tick it was for."""
     chats: Bucket | None = None
+    rematch: tuple[Ticket, str] | None = None
+    """Where it sits in the rematch, and the number of that token: who asks twice gets the same seat."""
     asked_at: int = -1
     """The last tick for which its agent, or who plays for it, was asked."""
 
