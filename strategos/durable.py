@@ -14,9 +14,12 @@ _REPLACED = f"{TEMPORARY}replaced-"
 """Begins the name of a folder while another one takes its place."""
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace one file, all or nothing."""
+def write_atomically(path: Path, content: bytes, *, private: bool = False) -> None:
+    """Replace one file, all or nothing; nobody but its owner may read a `private` one, not for a moment."""
     temporary = path.with_name(f"{TEMPORARY}{path.name}")
+    if private:
+        temporary.unlink(missing_ok=True)
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     _write_synced(temporary, content)
     os.replace(temporary, path)
     _sync_folder(path.parent)

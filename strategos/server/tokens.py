@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import os
 import secrets
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import jwt
 
+from strategos.durable import write_atomically
 from strategos.server.terms import HallError
 
 ALGORITHM = "HS256"
@@ -148,11 +148,4 @@ def _write_keys(file: Path, keys: list[Key]) -> None:
         {"kid": key.kid, "secret": base64.b64encode(key.secret).decode(), "made_at": key.made_at}
         for key in keys
     ]
-    temporary = file.with_name(f".writing-{file.name}")
-    temporary.unlink(missing_ok=True)
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(handle, "w", encoding="utf-8") as out:
-        json.dump(rows, out)
-        out.flush()
-        os.fsync(out.fileno())
-    os.replace(temporary, file)
+    write_atomically(file, json.dumps(rows).encode(), private=True)

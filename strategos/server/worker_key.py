@@ -7,10 +7,10 @@ it.
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
 from pathlib import Path
 
+from strategos.durable import write_atomically
 from strategos.server.settings import SettingsError
 from strategos.server.terms import HallError
 
@@ -50,12 +50,5 @@ def _read(file: Path) -> str:
 
 def _make(file: Path) -> str:
     key = secrets.token_urlsafe(32)
-    temporary = file.with_name(f".writing-{file.name}")
-    temporary.unlink(missing_ok=True)
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(handle, "w", encoding="ascii") as out:
-        out.write(key + "\n")
-        out.flush()
-        os.fsync(out.fileno())
-    os.replace(temporary, file)
+    write_atomically(file, f"{key}\n".encode(), private=True)
     return key

@@ -378,7 +378,7 @@ def test_F13_rapid_reset(server, alive):
 
 def test_F14_an_error_nobody_thought_of_says_nothing_of_the_inside(server, client, alive, monkeypatch):
     def broken(*arguments, **options):
-        raise RuntimeError("secret /root/of/the/problem.py")
+        raise RuntimeError("secret /secret/of/the/problem.py")
 
     monkeypatch.setattr(server.hall, "rooms", broken)
     code, text = call(client.channel, "/strategos.v1.GameService/ListGames", b"")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from strategos.durable import write_atomically
 from strategos.train.checkpoint import (
     RunError,
     checkpoint_folders,
@@ -132,3 +133,11 @@ def test_two_learners_cannot_share_a_run(tmp_path):
         pass
     with run_lock(tmp_path):  # and it is free again
         pass
+
+
+def test_a_private_file_is_its_owners_alone(tmp_path):
+    file = tmp_path / "key"
+    for content in (b"one", b"two"):
+        write_atomically(file, content, private=True)
+        assert file.read_bytes() == content and file.stat().st_mode & 0o077 == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["key"]

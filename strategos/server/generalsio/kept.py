@@ -10,12 +10,13 @@ import asyncio
 import contextlib
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import structlog
+
+from strategos.durable import write_atomically
 
 log = structlog.get_logger("strategos.server")
 
@@ -74,7 +75,7 @@ class KeptSeats:
             self._changed = False
             content = json.dumps({who: asdict(seat) for who, seat in self._seats.items()})
             try:
-                await asyncio.to_thread(_replace, self.file, content)
+                await asyncio.to_thread(write_atomically, self.file, content.encode(), private=True)
             except OSError as error:
                 log.error("seats of generals.io are not kept", reason=error.strerror)
 
@@ -82,14 +83,3 @@ class KeptSeats:
 def _hashed(user_id: str) -> str:
     """A user id is a secret: it is not written down."""
     return hashlib.sha256(user_id.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _replace(file: Path, content: str) -> None:
-    """Replace the file, all or nothing; nobody but its owner may read it."""
-    temporary = file.with_name(f".writing-{file.name}")
-    temporary.unlink(missing_ok=True)
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    os.replace(temporary, file)
