@@ -104,7 +104,7 @@ def measure_experience(options: Options, address: str, key: str) -> None:
     """`experience/...`: steps a second out of records, and bytes of a view on the wire."""
     from strategos.client import Client
     from strategos.client.experiences import ExperienceStream
-    from strategos.server.chunks import decode_chunk
+    from strategos.server.experience.chunks import decode_chunk
 
     sizes: list[float] = []
 

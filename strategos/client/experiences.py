@@ -10,7 +10,7 @@ import grpc
 
 from strategos.client.messages import game_kind, read_game, refusals, server_error
 from strategos.games.spec import Game
-from strategos.server.chunks import Chunk, decode_chunk, encode_chunk, kind_of
+from strategos.server.experience.chunks import Chunk, decode_chunk, encode_chunk, kind_of
 from strategos.server.grpc.v1 import experience_service_pb2 as v1
 from strategos.server.grpc.v1 import experience_service_pb2_grpc
 

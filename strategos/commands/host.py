@@ -47,7 +47,7 @@ def run(arguments: list[str]) -> int:
             f"host needs the server's packages ({error.name} is missing): pip install 'strategos[server]'"
         ) from None
     from strategos.play.agents import PolicyError
-    from strategos.server.journal import JournalError
+    from strategos.server.records.journal import JournalError
     from strategos.server.settings import SettingsError, load_settings
     from strategos.server.stdio import program_agents
 

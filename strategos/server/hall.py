@@ -16,21 +16,22 @@ import structlog
 from strategos.games.spec import Game
 from strategos.play.record import GameRecord
 from strategos.server import lists
-from strategos.server.agents import Agents, Answer, offered
-from strategos.server.archive import Archive
-from strategos.server.clockwork import Clockwork
-from strategos.server.endings import Endings
-from strategos.server.journal import Journal, folder_lock
-from strategos.server.kinds import build, quick_options
-from strategos.server.limits import Bucket, Connections
-from strategos.server.lobby import Lobby, going_down
-from strategos.server.looks import look
-from strategos.server.mailbox import Mailbox
-from strategos.server.names import clean_chat
-from strategos.server.ratings import Ratings
+from strategos.server.access.limits import Bucket, Connections
+from strategos.server.access.names import clean_chat
+from strategos.server.access.tokens import SPECTATOR, Tokens
 from strategos.server.recorder import Recorder
-from strategos.server.restoring import restore
-from strategos.server.rooms import Room
+from strategos.server.records.archive import Archive
+from strategos.server.records.journal import Journal, folder_lock
+from strategos.server.records.ratings import Ratings
+from strategos.server.rooms.agents import Agents, Answer, offered
+from strategos.server.rooms.clockwork import Clockwork
+from strategos.server.rooms.endings import Endings
+from strategos.server.rooms.kinds import build, quick_options
+from strategos.server.rooms.lobby import Lobby, going_down
+from strategos.server.rooms.looks import look
+from strategos.server.rooms.mailbox import Mailbox
+from strategos.server.rooms.restoring import restore
+from strategos.server.rooms.room import Room
 from strategos.server.settings import Settings
 from strategos.server.terms import (
     Event,
@@ -45,7 +46,6 @@ from strategos.server.terms import (
     Standing,
     Ticket,
 )
-from strategos.server.tokens import SPECTATOR, Tokens
 
 __all__ = [
     "Event",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from strategos.server.journal import Journal
-from strategos.server.rooms import Room
+from strategos.server.records.journal import Journal
+from strategos.server.rooms.room import Room
 from strategos.server.terms import FinishedGame, HallError, RoomSummary
 
 MOST_LINES = 200

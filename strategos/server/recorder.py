@@ -15,10 +15,10 @@ from collections.abc import Callable
 import structlog
 
 from strategos.play.record import GameRecord, RecordError, recorded_game, verify
-from strategos.server.archive import Archive
-from strategos.server.endings import Endings
-from strategos.server.journal import TICK, Journal, JournalError, pack_actions, wall_clock
-from strategos.server.pools import Pool
+from strategos.server.records.archive import Archive
+from strategos.server.records.journal import TICK, Journal, JournalError, pack_actions, wall_clock
+from strategos.server.rooms.endings import Endings
+from strategos.server.rooms.pools import Pool
 from strategos.server.settings import Settings
 from strategos.server.terms import HallError
 

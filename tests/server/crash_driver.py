@@ -22,10 +22,10 @@ from pathlib import Path
 from halls import BOARD, legal, options, settings
 
 from strategos.play.record import find_records, verify
-from strategos.server.archive import Archive
 from strategos.server.hall import Hall, HallError
-from strategos.server.kinds import build
-from strategos.server.prepare import prepare
+from strategos.server.records.archive import Archive
+from strategos.server.rooms.kinds import build
+from strategos.server.rooms.prepare import prepare
 
 FIRST_LIFE_S, LIFE_S = 0.4, 0.25
 

@@ -25,8 +25,8 @@ from halls import (
 from strategos.games.spec import LEAVE
 from strategos.play.bots import BOTS, RandomBot
 from strategos.play.record import verify
-from strategos.server.clockwork import Clockwork
 from strategos.server.hall import Hall, HallError, Pace, RoomOptions
+from strategos.server.rooms.clockwork import Clockwork
 
 CLOCKED = Pace("lockstep", 0.05)
 

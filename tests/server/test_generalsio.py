@@ -20,7 +20,7 @@ from strategos.games import make_game
 from strategos.games.generals.record import view_dtype
 from strategos.server.generalsio import App, make_app, map_diff
 from strategos.server.hall import Hall
-from strategos.server.prepare import prepare
+from strategos.server.rooms.prepare import prepare
 from strategos.server.settings import Settings
 
 SMALL = {"width": 8, "height": 8, "game_speed": 100}

@@ -13,8 +13,15 @@ from hypothesis import strategies as st
 from played_games import KINDS, Step, play, steps_of
 
 from strategos.games import make_game
-from strategos.server.chunks import CHUNK_STEPS, ChunkError, decode_chunk, encode_chunk, episode_of, kind_of
-from strategos.server.transitions import Rerun, Trace, play_spans, record_chunks
+from strategos.server.experience.chunks import (
+    CHUNK_STEPS,
+    ChunkError,
+    decode_chunk,
+    encode_chunk,
+    episode_of,
+    kind_of,
+)
+from strategos.server.experience.transitions import Rerun, Trace, play_spans, record_chunks
 
 GAMES = {
     "a whole game": ("generals", 400, None),

@@ -7,9 +7,9 @@ import asyncio
 import pytest
 from played_games import play
 
-from strategos.server.consumers import BLOCK, DROP_OLDEST, SAMPLE, Consumer
-from strategos.server.pieces import Piece, Wanted, make
-from strategos.server.transitions import record_chunks
+from strategos.server.experience.consumers import BLOCK, DROP_OLDEST, SAMPLE, Consumer
+from strategos.server.experience.pieces import Piece, Wanted, make
+from strategos.server.experience.transitions import record_chunks
 
 
 def piece(episode: str, number: int, last: int, seat: int = 0) -> Piece:

@@ -21,12 +21,12 @@ from strategos.client.experiences import ExperienceStream, submit_experiences
 from strategos.client.messages import game_kind
 from strategos.play.agents import load_policy
 from strategos.play.record import recorded_game
-from strategos.server.chunks import decode_chunk, encode_chunk
-from strategos.server.experience import WAITING_TICKS
+from strategos.server.experience.chunks import decode_chunk, encode_chunk
+from strategos.server.experience.stream import WAITING_TICKS
+from strategos.server.experience.transitions import record_chunks
 from strategos.server.grpc.v1 import experience_service_pb2 as v1
 from strategos.server.grpc.v1 import experience_service_pb2_grpc
 from strategos.server.terms import Result
-from strategos.server.transitions import record_chunks
 
 
 @pytest.fixture(scope="module")

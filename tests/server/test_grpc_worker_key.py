@@ -6,10 +6,10 @@ import inspect
 
 import pytest
 
-from strategos.server import worker_key
+from strategos.server.access import worker_key
+from strategos.server.access.worker_key import WorkerKey
 from strategos.server.settings import SettingsError
 from strategos.server.terms import HallError
-from strategos.server.worker_key import WorkerKey
 
 
 def test_a_key_is_made_once_and_kept(tmp_path):

@@ -12,7 +12,7 @@ from halls import alone, both_pass, duel, legal, options, passing, run, settings
 from strategos.games.generals.record import GENERAL
 from strategos.play.record import verify
 from strategos.server.hall import Hall, HallError, RoomOptions
-from strategos.server.mailbox import KEPT_EVENTS
+from strategos.server.rooms.mailbox import KEPT_EVENTS
 from strategos.server.settings import SettingsError, load_settings
 
 

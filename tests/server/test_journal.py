@@ -18,9 +18,16 @@ from halls import both_pass, duel, options, run, settings, until
 
 from strategos.play.record import find_records, verify
 from strategos.server import archive as archives
-from strategos.server.archive import Archive
 from strategos.server.hall import Hall, HallError
-from strategos.server.journal import TICK, Journal, JournalError, folder_lock, pack_actions, unpack_actions
+from strategos.server.records.archive import Archive
+from strategos.server.records.journal import (
+    TICK,
+    Journal,
+    JournalError,
+    folder_lock,
+    pack_actions,
+    unpack_actions,
+)
 
 HERE = Path(__file__).parent
 
@@ -259,7 +266,7 @@ def test_b4_b5_on_a_full_disk_games_go_on_and_are_whole_afterwards(tmp_path):
 
 
 def test_what_does_not_fit_while_the_disk_is_full_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr("strategos.server.journal.KEPT_NOTES", 5)
+    monkeypatch.setattr("strategos.server.records.journal.KEPT_NOTES", 5)
     alarms, lost = [], []
     journal = Journal(tmp_path / "j.sqlite", on_alarm=alarms.append, on_lost=lost.append)
     old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from strategos.server.access.names import apart, clean_chat, clean_name
 from strategos.server.hall import Hall, HallError, Pace, RoomOptions
-from strategos.server.kinds import OPTIONS
-from strategos.server.names import apart, clean_chat, clean_name
+from strategos.server.rooms.kinds import OPTIONS
 from strategos.server.terms import CODES
 
 THREE = {**BOARD, "players": 3}

@@ -11,8 +11,8 @@ import jwt
 import pytest
 from halls import duel, run, settings
 
+from strategos.server.access.tokens import SPECTATOR, Tokens
 from strategos.server.hall import Hall, HallError
-from strategos.server.tokens import SPECTATOR, Tokens
 
 HOUR = 3600.0
 
@@ -123,7 +123,7 @@ def test_j6_signatures_are_compared_in_constant_time():
     from jwt.algorithms import HMACAlgorithm
 
     assert "compare_digest" in inspect.getsource(HMACAlgorithm.verify)
-    import strategos.server.tokens as ours
+    import strategos.server.access.tokens as ours
 
     assert "signature" not in inspect.getsource(ours)  # nothing here compares one
 

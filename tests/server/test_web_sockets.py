@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from strategos.games import make_game
 from strategos.play.record import verify
 from strategos.server.hall import LISTENERS
-from strategos.server.mailbox import KEPT_EVENTS
+from strategos.server.rooms.mailbox import KEPT_EVENTS
 from strategos.server.terms import Ticket
 from strategos.server.web.sockets import MESSAGES_AT_ONCE, Conversation
 

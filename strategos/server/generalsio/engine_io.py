@@ -16,10 +16,10 @@ from urllib.parse import parse_qs
 
 import orjson
 
+from strategos.server.access.limits import Bucket, Connections
 from strategos.server.generalsio import frames
 from strategos.server.generalsio.frames import FrameError
 from strategos.server.generalsio.session import BAD_PACKETS, Listener, Session
-from strategos.server.limits import Bucket, Connections
 from strategos.server.settings import Settings
 from strategos.server.terms import HallError
 

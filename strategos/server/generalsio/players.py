@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from strategos.server.access.limits import Bucket
+from strategos.server.access.names import clean_name
 from strategos.server.generalsio.queues import Waiting
-from strategos.server.limits import Bucket
-from strategos.server.names import clean_name
 from strategos.server.terms import HallError
 
 if TYPE_CHECKING:

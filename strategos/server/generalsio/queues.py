@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from strategos.server.kinds import quick_options
+from strategos.server.rooms.kinds import quick_options
 from strategos.server.terms import HallError, Pace, RoomOptions
 
 DUEL, FREE_FOR_ALL, TEAMS, CUSTOM = "1v1", "ffa", "2v2", "custom"

@@ -10,8 +10,8 @@ import asyncio
 from collections import deque
 from typing import Protocol
 
+from strategos.server.access.limits import Bucket
 from strategos.server.generalsio.frames import MESSAGE, ascii_json
-from strategos.server.limits import Bucket
 
 OUTBOX_BYTES = 1 << 20
 """Letters that may wait for one client; a slower one is closed."""

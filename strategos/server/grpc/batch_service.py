@@ -25,15 +25,15 @@ from strategos.engine.pool import available_cores
 from strategos.games.spec import Game
 from strategos.play.agents import PolicyError, load_policy
 from strategos.play.policy import Policy, SessionPolicy
-from strategos.server.agents import SEARCHING, offered
 from strategos.server.grpc.columns import ColumnError, describe, read_column, write_column
 from strategos.server.grpc.errors import address_of
 from strategos.server.grpc.game_service import game_options
 from strategos.server.grpc.v1 import batch_service_pb2 as v1
 from strategos.server.grpc.v1 import batch_service_pb2_grpc
 from strategos.server.hall import Hall
-from strategos.server.kinds import build
-from strategos.server.prepare import prepare
+from strategos.server.rooms.agents import SEARCHING, offered
+from strategos.server.rooms.kinds import build
+from strategos.server.rooms.prepare import prepare
 from strategos.server.terms import HallError
 from strategos.spelling import nearest
 

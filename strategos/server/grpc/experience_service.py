@@ -7,19 +7,19 @@ from collections.abc import AsyncIterator
 
 import grpc
 
-from strategos.server.chunks import kind_of
-from strategos.server.consumers import BLOCK, DROP_OLDEST, SAMPLE, Consumer
-from strategos.server.experience import Experience
+from strategos.server.access.worker_key import WorkerKey
+from strategos.server.experience.chunks import kind_of
+from strategos.server.experience.consumers import BLOCK, DROP_OLDEST, SAMPLE, Consumer
+from strategos.server.experience.pieces import Piece, Wanted
+from strategos.server.experience.stream import Experience
 from strategos.server.grpc.columns import describe
 from strategos.server.grpc.errors import address_of, readable
 from strategos.server.grpc.game_service import game_options
 from strategos.server.grpc.v1 import experience_service_pb2 as v1
 from strategos.server.grpc.v1 import experience_service_pb2_grpc
 from strategos.server.hall import Hall
-from strategos.server.kinds import build
-from strategos.server.pieces import Piece, Wanted
+from strategos.server.rooms.kinds import build
 from strategos.server.terms import HallError
-from strategos.server.worker_key import WorkerKey
 
 MOST_CHUNKS = 1024
 """In one message."""

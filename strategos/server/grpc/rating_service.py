@@ -6,12 +6,12 @@ import math
 
 import grpc
 
+from strategos.server.access.worker_key import WorkerKey
 from strategos.server.grpc.game_service import record_of
 from strategos.server.grpc.v1 import rating_service_pb2 as v1
 from strategos.server.grpc.v1 import rating_service_pb2_grpc
 from strategos.server.hall import Hall
 from strategos.server.terms import HallError
-from strategos.server.worker_key import WorkerKey
 
 MOST_STANDINGS = 200
 

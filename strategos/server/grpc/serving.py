@@ -13,7 +13,9 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from strategos.server.experience import Experience
+from strategos.server.access.limits import Addresses
+from strategos.server.access.worker_key import WorkerKey
+from strategos.server.experience.stream import Experience
 from strategos.server.grpc.batch_service import BatchGameService
 from strategos.server.grpc.errors import RefusalInterceptor
 from strategos.server.grpc.experience_service import ExperienceService
@@ -30,10 +32,8 @@ from strategos.server.grpc.v1 import (
     rating_service_pb2_grpc,
 )
 from strategos.server.hall import Hall
-from strategos.server.limits import Addresses
 from strategos.server.settings import Settings, SettingsError
 from strategos.server.terms import HallError
-from strategos.server.worker_key import WorkerKey
 
 SEND_BYTES = 128 << 20
 """The largest answer: the views of 10,000 games of two on 20 x 20 tiles are 40 MB."""

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from strategos.server.limits import Addresses
+from strategos.server.access.limits import Addresses
 from strategos.server.settings import Settings
 
 Scope = MutableMapping[str, Any]

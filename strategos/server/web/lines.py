@@ -10,7 +10,7 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from strategos.server.limits import Connections
+from strategos.server.access.limits import Connections
 from strategos.server.terms import HallError
 
 HEAD_S = 10.0

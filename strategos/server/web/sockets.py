@@ -18,8 +18,8 @@ import structlog
 from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect
 
+from strategos.server.access.limits import Bucket
 from strategos.server.hall import Hall, Mailbox
-from strategos.server.limits import Bucket
 from strategos.server.settings import Settings
 from strategos.server.terms import HallError, Snapshot, Ticket
 from strategos.server.web.guard import from_here

@@ -15,17 +15,17 @@ from dataclasses import replace
 import structlog
 
 from strategos.games.spec import Game
-from strategos.server import kinds
-from strategos.server.agents import Agents
-from strategos.server.journal import Journal, wall_clock
-from strategos.server.limits import Addresses
-from strategos.server.names import apart, clean_name
-from strategos.server.pools import Pool
-from strategos.server.prepare import is_ready, prepare
-from strategos.server.rooms import Room, Seat, sides_of
+from strategos.server.access.limits import Addresses
+from strategos.server.access.names import apart, clean_name
+from strategos.server.access.tokens import Tokens
+from strategos.server.records.journal import Journal, wall_clock
+from strategos.server.rooms import kinds
+from strategos.server.rooms.agents import Agents
+from strategos.server.rooms.pools import Pool
+from strategos.server.rooms.prepare import is_ready, prepare
+from strategos.server.rooms.room import Room, Seat, sides_of
 from strategos.server.settings import Settings
 from strategos.server.terms import HallError, Pace, RoomOptions, Ticket
-from strategos.server.tokens import Tokens
 
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 _CODE_LETTERS = 8

@@ -17,16 +17,16 @@ import numpy as np
 import structlog
 
 from strategos.games.spec import LeavableGame
-from strategos.server.agents import Agents, Answer, Ask
-from strategos.server.endings import Endings
-from strategos.server.journal import TICK, Journal, pack_actions
-from strategos.server.kinds import SUBSTITUTES
-from strategos.server.lobby import Lobby
-from strategos.server.looks import needs_delay
-from strategos.server.pools import Pool
-from strategos.server.rooms import Room, Seat
+from strategos.server.access.tokens import SPECTATOR
+from strategos.server.records.journal import TICK, Journal, pack_actions
+from strategos.server.rooms.agents import Agents, Answer, Ask
+from strategos.server.rooms.endings import Endings
+from strategos.server.rooms.kinds import SUBSTITUTES
+from strategos.server.rooms.lobby import Lobby
+from strategos.server.rooms.looks import needs_delay
+from strategos.server.rooms.pools import Pool
+from strategos.server.rooms.room import Room, Seat
 from strategos.server.settings import Settings
-from strategos.server.tokens import SPECTATOR
 
 HOUSEKEEPING_S = 1.0
 LATE_S = 1.0

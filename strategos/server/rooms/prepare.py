@@ -22,9 +22,9 @@ import numpy as np
 from strategos.games import make_game
 from strategos.games.spec import LEAVE, Game, LeavableGame
 from strategos.play.bots import BOTS, SCRIPTED
-from strategos.server.kinds import SUBSTITUTES, layout_of
-from strategos.server.pools import Pool
-from strategos.server.whole_board import whole_board
+from strategos.server.rooms.kinds import SUBSTITUTES, layout_of
+from strategos.server.rooms.pools import Pool
+from strategos.server.rooms.whole_board import whole_board
 
 LIMIT_S = 300.0
 _NICE = 2
@@ -89,7 +89,7 @@ async def _in_a_child(game: Game) -> str:
         return ""
     wanted = json.dumps({"game": game.spec.name, "options": game.options})
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "strategos.server.prepare",
+        sys.executable, "-m", "strategos.server.rooms.prepare",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:

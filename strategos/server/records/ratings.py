@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from strategos.ratings.plackett_luce import MU, SIGMA, Skill, rate
-from strategos.server.journal import Journal
+from strategos.server.records.journal import Journal
 from strategos.server.terms import Standing
 
 KEPT = 10_000

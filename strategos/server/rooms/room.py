@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from strategos.games.spec import LEAVE, Game, LeavableGame
-from strategos.server.limits import Bucket
-from strategos.server.mailbox import Mailbox
-from strategos.server.pools import Pool
+from strategos.server.access.limits import Bucket
+from strategos.server.rooms.mailbox import Mailbox
+from strategos.server.rooms.pools import Pool
 from strategos.server.terms import Event, HallError, Result, RoomOptions, Ticket
 
 KEPT_KEYS = 256

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 from collections import deque
 
-from strategos.server.pieces import EpisodeKey, Piece, Wanted
+from strategos.server.experience.pieces import EpisodeKey, Piece, Wanted
 
 DROP_OLDEST, SAMPLE, BLOCK = "drop_oldest", "sample", "block"
 """When a queue is full: the oldest episode in it goes; or the fuller it is, the fewer new ones come in; or

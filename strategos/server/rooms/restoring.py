@@ -14,12 +14,12 @@ import structlog
 
 from strategos.games import make_game
 from strategos.games.spec import LEAVE
-from strategos.server.clockwork import Clockwork
-from strategos.server.endings import Endings
-from strategos.server.journal import JournalError, unpack_actions
-from strategos.server.lobby import Lobby
-from strategos.server.pools import Pool
-from strategos.server.rooms import Room, Seat
+from strategos.server.records.journal import JournalError, unpack_actions
+from strategos.server.rooms.clockwork import Clockwork
+from strategos.server.rooms.endings import Endings
+from strategos.server.rooms.lobby import Lobby
+from strategos.server.rooms.pools import Pool
+from strategos.server.rooms.room import Room, Seat
 from strategos.server.terms import Pace, RoomOptions
 
 _COLUMNS = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import zstandard
 
-from strategos.server.chunks import Chunk, encode_chunk
+from strategos.server.experience.chunks import Chunk, encode_chunk
 
 EpisodeKey = tuple[str, int]
 """Id of the game and the seat."""

@@ -20,7 +20,15 @@ import numpy as np
 from strategos.games.spec import LEAVE, Game
 from strategos.play.match import leave
 from strategos.play.record import GameRecord, RecordError, recorded_game
-from strategos.server.chunks import CHUNK_STEPS, RUNNING, TERMINATED, TRUNCATED, Chunk, episode_of, kind_of
+from strategos.server.experience.chunks import (
+    CHUNK_STEPS,
+    RUNNING,
+    TERMINATED,
+    TRUNCATED,
+    Chunk,
+    episode_of,
+    kind_of,
+)
 
 SPAN = CHUNK_STEPS
 """Ticks that are turned into chunks at once: in a simultaneous game, one chunk of each player."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from strategos.server.rooms import Room
+from strategos.server.access.tokens import SPECTATOR
+from strategos.server.rooms.room import Room
+from strategos.server.rooms.whole_board import whole_board
 from strategos.server.terms import Snapshot
-from strategos.server.tokens import SPECTATOR
-from strategos.server.whole_board import whole_board
 
 
 def look(room: Room, chair: int, now: float) -> Snapshot:

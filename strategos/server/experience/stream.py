@@ -18,12 +18,19 @@ import structlog
 
 from strategos.games.spec import Game
 from strategos.play.record import GameRecord
-from strategos.server.chunks import ChunkError, decode_chunk, episode_of, kind_of, make_compressor
-from strategos.server.consumers import BLOCK, Consumer
+from strategos.server.experience.chunks import ChunkError, decode_chunk, episode_of, kind_of, make_compressor
+from strategos.server.experience.consumers import BLOCK, Consumer
+from strategos.server.experience.pieces import Made, Piece, Wanted, make
+from strategos.server.experience.transitions import (
+    GAMES_AT_ONCE,
+    SPAN,
+    Rerun,
+    Trace,
+    play_spans,
+    record_chunks,
+)
 from strategos.server.hall import Hall
-from strategos.server.pieces import Made, Piece, Wanted, make
 from strategos.server.terms import HallError, Result
-from strategos.server.transitions import GAMES_AT_ONCE, SPAN, Rerun, Trace, play_spans, record_chunks
 
 WAITING_TICKS = 1024
 """Of one running game, that are not in chunks yet; with more it is lost to those who follow it."""

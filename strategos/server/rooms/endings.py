@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import structlog
 
-from strategos.server.agents import Agents
-from strategos.server.journal import Journal, wall_clock
-from strategos.server.ratings import Ratings
-from strategos.server.rooms import Room, sides_of
+from strategos.server.records.journal import Journal, wall_clock
+from strategos.server.records.ratings import Ratings
+from strategos.server.rooms.agents import Agents
+from strategos.server.rooms.room import Room, sides_of
 from strategos.server.settings import Settings
 from strategos.server.terms import Follower, Result
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from strategos import __version__
 from strategos.play.record import GameRecord, RecordError, read_records, records_path, write_records
-from strategos.server.journal import JournalError, connect, ticks_of
+from strategos.server.records.journal import JournalError, connect, ticks_of
 from strategos.server.terms import HallError
 
 FOLDER = "games"

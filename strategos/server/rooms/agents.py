@@ -21,7 +21,7 @@ from strategos.games.spec import Game
 from strategos.play.agents import META_FILE, PolicyError, game_of, load_policy
 from strategos.play.bots import SCRIPTED
 from strategos.play.policy import Policy, Session, SessionPolicy
-from strategos.server.kinds import key_of
+from strategos.server.rooms.kinds import key_of
 from strategos.server.terms import HallError
 from strategos.spelling import nearest
 

@@ -1,0 +1,1 @@
+"""Where games are played: rooms from lobby to end, the pools of their records, and the clockwork."""
