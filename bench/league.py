@@ -3,7 +3,8 @@
 Both runs have the same samples, learner and boards, and no bots. In the plain run the agent plays itself. In
 the league it also plays past selves, those more often that it loses to, and an exploiter, which takes half of
 the samples. At equal intervals the agent's averaged weights are kept. Of every run the lowest share of points
-of the finished agent against a past one is reported; --plot draws the payoff matrices.
+of the finished agent against a past one is reported, then what the two finished agents make against each
+other. --plot draws the payoff matrices.
 """
 
 from __future__ import annotations
@@ -74,12 +75,17 @@ def main() -> None:
     options = parse_options(__doc__)
     if options.quick:
         chosen.samples, chosen.games = chosen.samples // 50, 20
-    found = {}
+    found, finished = {}, []
     for name in chosen.runs:
         config = from_dict({**COMMON, **RUNS[name], "samples": chosen.samples, "seed": chosen.seed})
         selves = past_selves(config)
         found[name] = payoffs(config, selves, chosen.games, chosen.seed)
         tell(options, name, found[name])
+        finished.append(selves[-1])
+    if len(finished) == 2:
+        across = payoffs(config, finished, chosen.games, chosen.seed)
+        rows = [across[each][1][0] for each in ("score", "low", "high")]
+        report(options, f"league/{chosen.runs[1]}/finished", rows, f"vs the finished {chosen.runs[0]}")
     if chosen.results:
         chosen.results.write_text(json.dumps(found))
     if chosen.plot:

@@ -12,7 +12,6 @@ def run(arguments: list[str]) -> int:
     parser = Parser("export", "Write a trained agent as an ONNX file, which then plays like any agent.")
     parser.add_argument("agent", help="a run folder or a checkpoint")
     parser.add_argument("--output", metavar="FILE", default="agent.onnx", help="where to (agent.onnx)")
-    parser.add_argument("--which", default="best", help="of a run: its best or its latest checkpoint (best)")
     options = parser.read(arguments)
     output = Path(options.output)
     if output.suffix != ".onnx":
@@ -21,7 +20,7 @@ def run(arguments: list[str]) -> int:
     from strategos.play.agents import find_checkpoint, load_network
 
     with reading():
-        network, meta = load_network(find_checkpoint(options.agent, options.which), bfloat16=False)
+        network, meta = load_network(find_checkpoint(options.agent), bfloat16=False)
 
         from strategos.play.onnx import write_onnx
 

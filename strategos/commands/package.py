@@ -27,7 +27,6 @@ def run(arguments: list[str]) -> int:
     )
     parser.add_argument("agent", help="a run or a checkpoint that plays Generals")
     parser.add_argument("-o", "--output", metavar="ZIP", default="submission.zip", help="(submission.zip)")
-    parser.add_argument("--which", default="best", help="of a run: its best or its latest checkpoint (best)")
     parser.add_argument("--temperature", type=temperature, default=1.0, metavar="T", help="0 greedy (1)")
     parser.add_argument(
         "--one-side", action="store_true", help="do not look from all sides of a board: faster"
@@ -49,7 +48,7 @@ def run(arguments: list[str]) -> int:
 
     limits = Limits()
     with reading():
-        checkpoint = find_checkpoint(options.agent, options.which)
+        checkpoint = find_checkpoint(options.agent)
         all_sides = not options.one_side
         content = pack_agent(checkpoint, temperature=options.temperature, all_sides=all_sides)
         trial = _try_out(content, options.ticks, options.size)

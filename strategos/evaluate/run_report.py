@@ -80,7 +80,7 @@ def report_run(
         ]
     contests: list[Contest] = []
     if "curriculum" in meta:
-        newest = read_meta(find_checkpoint(run_dir, "latest"))
+        newest = read_meta(find_checkpoint(f"{run_dir}@latest"))
         report.stages = show_stages(config.stages, newest["curriculum"]["history"])
         report.league = show_league(run_dir)
     if "champions" in meta:

@@ -42,15 +42,14 @@ def load_policy(
     *,
     temperature: float = 1.0,
     device: str = "cpu",
-    which: str = "best",
     symmetries: bool = True,
     limits: Limits | None = None,
 ) -> Policy:
-    """The player called `source`: a bot's name, a checkpoint folder, a run folder, the name of a run, an
-    ONNX file (played on the CPU), or a program (see `find_program`), which `limits` fence.
+    """The player called `source`: a bot's name, a checkpoint or a run (see `find_checkpoint`), an ONNX file
+    (played on the CPU), or a program (see `find_program`), which `limits` fence.
 
-    Of a run, `which` chooses the `best` or the `latest` checkpoint. An agent for Generals looks at a board
-    from all sides (`symmetries`): stronger, at eight times the price. Raises `PolicyError`.
+    An agent for Generals looks at a board from all sides (`symmetries`): stronger, at eight times the price.
+    Raises `PolicyError`.
     """
     name = str(source)
     if name in BOTS:
@@ -64,7 +63,7 @@ def load_policy(
     program = find_program(source, limits)
     if program is not None:
         return program
-    folder = find_checkpoint(source, which)
+    folder = find_checkpoint(source)
     return load_network_policy(folder, temperature=temperature, device=device, symmetries=symmetries)
 
 
@@ -87,7 +86,8 @@ def find_program(source: str | Path, limits: Limits | None = None) -> Program | 
     """The program that `source` names, None where it names something else.
 
     A program is a file that can be executed, a folder with a `run.sh`, both started in their own folder,
-    or `cmd:` and a command line, started here. `PolicyError` for one that cannot be started.
+    or `cmd:` and a command line, started here. The first two are what a ladder takes, and have no network;
+    a command line is the user's own, and has one. `PolicyError` for one that cannot be started.
     """
     name = str(source)
     if name.startswith(COMMAND_PREFIX):
@@ -114,7 +114,7 @@ def _command_program(line: str, limits: Limits | None) -> Program:
         raise PolicyError(f"after {COMMAND_PREFIX} comes a command line, as in 'cmd:python3 bot.py'")
     if shutil.which(command[0]) is None:
         raise PolicyError(f"there is no program {command[0]!r} to run for {COMMAND_PREFIX}{line}")
-    return Program(command, Path.cwd(), name=line, limits=limits)
+    return Program(command, Path.cwd(), name=line, limits=limits or Limits(network=True))
 
 
 def game_of(source: str | Path) -> str | None:
@@ -156,28 +156,57 @@ def check_meta(meta: Any) -> None:
         raise ValueError(f"there is no game {game!r} but {', '.join(GAMES)}")
 
 
-def find_checkpoint(source: str | Path, which: str = "best") -> Path:
-    """The checkpoint folder that `source` means; `PolicyError` where there is none."""
-    if which not in ("best", "latest"):
-        raise PolicyError(f"choose the best or the latest checkpoint, not {which!r}")
-    places = [Path(source)] + ([RUNS_FOLDER / source] if Path(source).parent == Path() else [])
+def find_checkpoint(source: str | Path) -> Path:
+    """The checkpoint folder that `source` means; `PolicyError` where there is none.
+
+    Of a run it is the best one, or what stands after an `@`: `quick@best`, `quick@latest`, or the one after
+    so many samples, `quick@1310720`.
+    """
+    name, which = _split_run(str(source))
+    places = [Path(name)] + ([RUNS_FOLDER / name] if Path(name).parent == Path() else [])
     for place in places:
         if (place / META_FILE).is_file():
+            if which is not None:
+                raise PolicyError(
+                    f"{place} is a checkpoint; leave out @{which}, which chooses one of a run"
+                )
             return place
         if (place / "checkpoints").is_dir():
-            if which == "best" and (place / "best" / META_FILE).is_file():
-                return (place / "best").resolve()
-            steps = sorted(
-                each for each in (place / "checkpoints").glob("step-*") if (each / META_FILE).is_file()
-            )
-            if steps:
-                return steps[-1]
-            raise PolicyError(f"the run {place} has no checkpoint yet; let it train for longer")
+            return _checkpoint_of_run(place, "best" if which is None else which)
         if place.is_dir():
             raise PolicyError(f"{place} is neither a run nor a checkpoint: it has no {META_FILE} in it")
     known = [*BOTS, *(each.name for each in RUNS_FOLDER.glob("*") if (each / "checkpoints").is_dir())]
-    hint = nearest(str(source), known) or f"; there are {', '.join(known)}, or give a folder"
+    hint = nearest(name, known) or f"; there are {', '.join(known)}, or give a folder"
     raise PolicyError(f"no player {str(source)!r}{hint}")
+
+
+def _split_run(source: str) -> tuple[str, str | None]:
+    """The folder and what is said after the last `@`; a folder may have an `@` in its own name."""
+    if Path(source).exists() or (RUNS_FOLDER / source).exists() or "@" not in source:
+        return source, None
+    name, _, which = source.rpartition("@")
+    return name, which
+
+
+def _checkpoint_of_run(run: Path, which: str) -> Path:
+    steps = {
+        int(each.name.removeprefix("step-")): each
+        for each in sorted((run / "checkpoints").glob("step-*"))
+        if each.name.removeprefix("step-").isdecimal() and (each / META_FILE).is_file()
+    }
+    if which == "best" and (run / "best" / META_FILE).is_file():
+        return (run / "best").resolve()
+    if not steps:
+        raise PolicyError(f"the run {run} has no checkpoint yet; let it train for longer")
+    if which in ("best", "latest"):
+        return steps[max(steps)]
+    if not re.fullmatch(r"[0-9][0-9_]*", which) or int(which) not in steps:
+        kept = ", ".join(str(step) for step in list(steps)[-8:])
+        raise PolicyError(
+            f"no checkpoint {which!r} of the run {run}; after the @ comes best, latest, or the "
+            f"samples of one that is kept: {kept}"
+        )
+    return steps[int(which)]
 
 
 def read_meta(folder: Path) -> dict[str, Any]:

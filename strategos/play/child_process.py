@@ -4,13 +4,14 @@ Nothing here blocks (`tell_end` alone may, for a moment) and nothing grows witho
 program does: its input is written as it reads, its output is cut into short lines as we ask for them (the
 pipe holds the rest back), of its messages only the tail is kept. It runs in a process group of its own,
 which dies with it, and under a limit on its memory where the system has one (Linux; each process of the
-group for itself). It is not shut in otherwise: it has the user's rights, files and network. Nothing here
-knows a protocol or a game.
+group for itself). It may be started without a network (`without_network`). It is not shut in otherwise: it
+has the user's rights and files. Nothing here knows a protocol or a game.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import resource
 import selectors
@@ -174,6 +175,27 @@ class ChildProcess:
                 data = os.read(self._errors.fileno(), _CHUNK)
                 self._messages_open = bool(data)
                 self._messages = (self._messages + data)[-MESSAGES_KEPT:]
+
+
+@functools.cache
+def _network_cutter() -> tuple[str, ...]:
+    """What runs a command in a network of its own, with nobody in it; empty where that cannot be."""
+    for cutter in (("unshare", "--net", "--"), ("unshare", "--user", "--map-current-user", "--net", "--")):
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            tried = [*cutter, "true"]
+            subprocess.run(tried, check=True, timeout=10, stdin=subprocess.DEVNULL, capture_output=True)
+            return cutter
+    return ()
+
+
+def can_cut_network() -> bool:
+    """Whether `without_network` keeps its word here: on Linux, where namespaces may be made."""
+    return bool(_network_cutter())
+
+
+def without_network(command: Sequence[str]) -> list[str]:
+    """`command` as one that reaches no network, this machine's own ports included; see `can_cut_network`."""
+    return [*_network_cutter(), *command]
 
 
 def serve(children: Iterable[ChildProcess], timeout_s: float) -> None:

@@ -23,7 +23,7 @@ import numpy as np
 from strategos.engine.pool import available_cores
 from strategos.games.generals.record import has_builds, pass_action
 from strategos.games.masks import is_set
-from strategos.play.child_process import ChildProcess, end, serve
+from strategos.play.child_process import ChildProcess, end, serve, without_network
 from strategos.play.line_protocol import (
     ProtocolError,
     check_players,
@@ -48,6 +48,8 @@ class Limits:
     """Data of each of its processes; None for no limit."""
     end_s: float = 3.0
     """Seconds from the end of its input to the end of the program, before it is killed."""
+    network: bool = False
+    """Whether it has a network. Has one anyway where `can_cut_network` says no."""
 
 
 class Program:
@@ -198,8 +200,9 @@ class _Seat:
             self._forfeit(self.child.tell_end())
 
     def _start(self, view: np.record) -> None:
+        command = self._command if self.limits.network else without_network(self._command)
         try:
-            self.child = ChildProcess(self._command, self._folder, self.limits.memory_bytes)
+            self.child = ChildProcess(command, self._folder, self.limits.memory_bytes)
         except OSError as error:
             self._forfeit(f"could not be started: {error.strerror}")
             return

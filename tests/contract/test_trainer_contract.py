@@ -19,7 +19,7 @@ from small_runs import (
 
 from strategos.engine.batch import Batch
 from strategos.games import make_game
-from strategos.play.agents import load_policy
+from strategos.play.agents import PolicyError, find_checkpoint, load_policy
 from strategos.train.checkpoint import RunError, checkpoint_folders
 from strategos.train.loop import read_run_config, resume_run, train
 from strategos.train.metrics import read_metrics
@@ -135,4 +135,11 @@ def test_the_agent_of_a_run_plays(algorithm, straight):
             actions, again = (agent.act(views, masks, memories, np.random.default_rng(0)) for _ in range(2))
             legal = np.unpackbits(masks, axis=1, bitorder="little")
             assert legal[games, actions].all() and (actions == again).all()
-    assert load_policy(newest).name == load_policy(straight, which="latest").name
+    assert find_checkpoint(f"{straight}@latest") == newest
+    samples = int(newest.name.removeprefix("step-"))
+    assert find_checkpoint(f"{straight}@{samples:_}") == newest
+    for wrong in (f"{straight}@{samples + 1}", f"{straight}@", f"{straight}@newest"):
+        with pytest.raises(PolicyError, match=f"after the @ comes best, latest, .*{samples}"):
+            find_checkpoint(wrong)
+    with pytest.raises(PolicyError, match="is a checkpoint; leave out @latest"):
+        find_checkpoint(f"{newest}@latest")

@@ -206,7 +206,7 @@ def test_what_cannot_be_a_submission(run, tmp_path, capsys, monkeypatch):
     for arguments, told in (
         (["package", str(run), "-o", str(tmp_path / "submission.tar")], "must end in .zip"),
         (["package", "hunter"], "no player 'hunter'"),
-        (["package", str(run), "--which", "worst"], "best or the latest"),
+        (["package", f"{run}@worst"], "comes best, latest, or the samples"),
     ):
         assert main(arguments) == 2
         said = capsys.readouterr().err

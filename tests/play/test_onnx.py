@@ -143,7 +143,7 @@ def test_the_command_writes_a_file_that_plays(tmp_path, monkeypatch, capsys):
     for arguments, told in (
         (["export", "kuhn", "--output", "cards.bin"], "must end in .onnx"),
         (["export", "nobody"], "no player 'nobody'"),
-        (["export", "kuhn", "--which", "first"], "best or the latest"),
+        (["export", "kuhn@first"], "leave out @first"),
         (["evaluate", "none.onnx"], "strategos export"),
     ):
         assert main(arguments) == 2

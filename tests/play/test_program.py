@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from strategos.games.spec import LEAVE
 from strategos.play import record as records
 from strategos.play.agents import PolicyError, game_of, load_policy
 from strategos.play.bots import ExpanderBot, RandomBot
+from strategos.play.child_process import can_cut_network
 from strategos.play.match import play_match
 from strategos.play.policy import Conduct
 from strategos.play.program import Limits, Program, ProgramSession
@@ -362,8 +364,23 @@ def test_what_cannot_be_started_forfeits(tmp_path):
     path = tmp_path / "bot"
     path.write_text("no program")
     path.chmod(0o755)
-    _, conduct, _ = play(load_policy(path), 3)
+    _, conduct, _ = play(load_policy(f"cmd:{path}"), 3)
     assert conduct.forfeit == "at tick 0: could not be started: Exec format error"
+
+
+def test_k12_only_a_command_line_of_the_users_own_has_a_network(program):
+    if not can_cut_network():
+        pytest.skip("this system lets nobody make a namespace of the network")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        fenced = program(f"import socket; socket.create_connection(('127.0.0.1', {port}), 5); frame()")
+        _, conduct, _ = play(fenced, 1)
+        assert "unreachable" in conduct.forfeit or "refused" in conduct.forfeit
+        free = load_policy(f"cmd:{fenced.command[0]}")
+        _, conduct, _ = play(free, 1)
+        listener.settimeout(30)
+        listener.accept()[0].close()
+        assert "exit code 0" in conduct.forfeit
 
 
 class Quitter:
