@@ -23,7 +23,7 @@ def run(arguments: list[str]) -> int:
     parser = Parser(
         "package",
         "Write an agent as a submission to the generals.bot ladder. A game is played from the zip first, on "
-        "one core and with the ladder's limits.",
+        "one core, without network and with the ladder's limits.",
     )
     parser.add_argument("agent", help="a run or a checkpoint that plays Generals")
     parser.add_argument("-o", "--output", metavar="ZIP", default="submission.zip", help="(submission.zip)")
@@ -57,10 +57,12 @@ def run(arguments: list[str]) -> int:
             content = pack_agent(checkpoint, temperature=options.temperature, all_sides=False)
             trial = _try_out(content, options.ticks, options.size)
     if trial.faults or trial.forfeit or trial.illegal:
+        # Faults are answers that were late; what else went wrong would on any machine.
+        advice = "take a smaller network, or an idle machine" if trial.faults else "the agent must be mended"
         raise InputError(
             f"package: {trial.faults} faults, {trial.illegal} illegal moves, "
             f"{trial.forfeit or 'no forfeit'} in a game played from the zip: {trial}; nothing was written: "
-            "take a smaller network, or an idle machine"
+            f"{advice}"
         )
     with writing(output):
         write_atomically(output, content)
@@ -75,7 +77,8 @@ def run(arguments: list[str]) -> int:
 
 
 def _try_out(content: bytes, ticks: int, side: int) -> TimeTrial:
-    """Play one game from the unpacked zip; `python3` is the one that runs this."""
+    """Play one game from the unpacked zip, without network; `python3` is the one that runs this. The first
+    error of the agent ends it."""
     from strategos.play.bots import ExpanderBot
     from strategos.play.packing import unpack
     from strategos.play.program import Program
@@ -84,5 +87,6 @@ def _try_out(content: bytes, ticks: int, side: int) -> TimeTrial:
     with tempfile.TemporaryDirectory() as folder:
         script = unpack(content, Path(folder))
         places = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-        program = Program(["env", f"PATH={places}", str(script)], script.parent, name="submission")
+        command = ["env", f"PATH={places}", str(script), "--trial"]
+        program = Program(command, script.parent, name="submission")
         return time_trial(program, ExpanderBot(), ticks=ticks, side=side)

@@ -57,7 +57,9 @@ class Judged:
         """One short line."""
         whom = f"{self.opponent} so far" if self.opponent == BEST else self.opponent
         text = f"{self.samples:>12,} samples  {whom:<12}"
-        if self.opponent != BEST or self.rival:
+        if self.rival and self.unit == SHARE:  # the test is about points: draws count
+            text += f" {self.wins} won, {self.draws} drawn, {self.losses} lost"
+        elif self.opponent != BEST or self.rival:
             form = ".1%" if self.unit == SHARE else "+.3f"
             text += f" {self.value:{form}}"
             text += f" ({self.low:{form}} to {self.high:{form}}), {self.games} games" if self.games else ""

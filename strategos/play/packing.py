@@ -31,9 +31,10 @@ _MOMENT = (1980, 1, 1, 0, 0, 0)
 
 RUN_SCRIPT = """#!/bin/sh
 # Starts the player: one core, plain Python (-I: nothing of whoever runs it but the libraries).
+# With --trial its first error ends it, and Python reaches no network.
 cd "$(dirname "$0")" || exit 1
 export NUMBA_DISABLE_JIT=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 PYTHONHASHSEED=0
-exec python3 -I -B player.py
+exec python3 -I -B player.py "$@"
 """
 PLAYER = """import sys
 from pathlib import Path
@@ -43,7 +44,7 @@ sys.path.insert(0, str(folder))  # -I leaves it out
 
 from strategos.play.submission import main  # noqa: E402
 
-main(folder)
+main(folder, trial=sys.argv[1:] == ["--trial"])
 """
 
 

@@ -27,6 +27,9 @@ ABOUT_FILE = "agent.json"
 WEIGHTS_FILE = "agent.safetensors"
 LATE_S = 0.1
 """An answer that took so long is a warning: the ladder waits 0.15 s."""
+_NETWORK_EVENTS = tuple(
+    f"socket.{name}" for name in ("connect", "bind", "sendto", "sendmsg", "getaddrinfo", "gethostby")
+)
 
 
 class Careful:
@@ -34,10 +37,11 @@ class Careful:
 
     The first answer is not counted: it comes with all that is done once. Whatever goes wrong inside of a
     policy is a pass and a line on standard error, not the end of the program, which would lose the game.
+    In a `trial` it is the end: who only passes must not be taken for a player.
     """
 
-    def __init__(self, careful: Policy, quick: Policy, pass_action: int) -> None:
-        self.name, self.pass_action = careful.name, pass_action
+    def __init__(self, careful: Policy, quick: Policy, pass_action: int, *, trial: bool = False) -> None:
+        self.name, self.pass_action, self._trial = careful.name, pass_action, trial
         self._policy, self._quick = careful, quick
         self._answers = self._late = 0
 
@@ -49,7 +53,10 @@ class Careful:
         try:
             action = self._policy.act(views, masks, memories, rng)
         except Exception as error:  # any: a program that ends has lost
-            print(f"tick {views['tick'][0]}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            told = " ".join(f"tick {views['tick'][0]}: {type(error).__name__}: {error}".split())
+            print(told, file=sys.stderr, flush=True)
+            if self._trial:
+                raise SystemExit(1) from None
             return np.array([self.pass_action], np.int32)
         self._late += self._answers > 0 and time.perf_counter() - began > LATE_S
         self._answers += 1
@@ -58,7 +65,7 @@ class Careful:
         return action
 
 
-def sit_down(folder: Path, greeting: Greeting) -> LinePlayer:
+def sit_down(folder: Path, greeting: Greeting, *, trial: bool = False) -> LinePlayer:
     """The player of the submission in `folder` at the game of `greeting`."""
     about: dict[str, Any] = json.loads((folder / ABOUT_FILE).read_text("utf-8"))
     described = about["network"]
@@ -73,11 +80,19 @@ def sit_down(folder: Path, greeting: Greeting) -> LinePlayer:
     quick = policy(network)
     careful = policy(SymmetricNet(network)) if about["all_sides"] else quick
     player = LinePlayer(quick, greeting, builds=described.get("builds", False), rng=np.random.default_rng())
-    player.policy = Careful(careful, quick, player.pass_action)
+    player.policy = Careful(careful, quick, player.pass_action, trial=trial)
     return player
 
 
-def main(folder: Path) -> None:
-    """Play the game on standard input, on one core."""
+def main(folder: Path, *, trial: bool = False) -> None:
+    """Play the game on standard input, on one core. In a `trial` the first error ends the program, and
+    Python reaches no network."""
     torch.set_num_threads(1)
-    play_lines(lambda greeting: sit_down(folder, greeting), sys.stdin.buffer, sys.stdout.buffer)
+    if trial:
+        sys.addaudithook(_refuse_network)
+    play_lines(lambda greeting: sit_down(folder, greeting, trial=trial), sys.stdin.buffer, sys.stdout.buffer)
+
+
+def _refuse_network(event: str, arguments: tuple[Any, ...]) -> None:
+    if event.startswith(_NETWORK_EVENTS):
+        raise PermissionError("the ladder has no network")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
 import os
 import resource
-import shutil
+import socket
 import subprocess
 import sys
 import zipfile
@@ -18,16 +19,19 @@ import pytest
 import small_runs
 
 from strategos.cli import main
+from strategos.commands.package import _try_out
 from strategos.games.generals.game import Generals
 from strategos.games.generals.record import FOG, GENERAL, NEUTRAL, PLAIN, view_dtype
 from strategos.play import packing
 from strategos.play.agents import PolicyError, find_checkpoint, load_network
+from strategos.play.child_process import can_cut_network
 from strategos.play.hunter import HunterBot
 from strategos.play.match import play_match
 from strategos.play.network import NetworkPolicy, make_encoder
 from strategos.play.packing import LADDER_LIBRARIES, LARGEST_BYTES, carried_sources, pack_agent, unpack
 from strategos.play.program import Limits, Program
 from strategos.play.submission import Careful
+from strategos.play.time_trial import time_trial
 
 GAME, DUEL = (Generals(8, 8, 2, ruleset=name) for name in ("competition", "duel"))
 LADDER = Limits()
@@ -62,9 +66,7 @@ class Steady:
 
 def shut_in(script: Path, limits: Limits) -> Program:
     """The submission without network, where the system lets us, and without anything of ours."""
-    alone = ["unshare", "--map-root-user", "--net"]
-    can = shutil.which("unshare") and subprocess.run([*alone, "true"], capture_output=True).returncode == 0
-    command = [*(alone if can else []), "env", "-i", PYTHON_FIRST, str(script)]
+    command = ["env", "-i", PYTHON_FIRST, str(script)]
     return Program(command, script.parent, name="submission", limits=limits)
 
 
@@ -220,6 +222,54 @@ def test_an_agent_of_another_game_is_refused(tmp_path):
     (tmp_path / "meta.json").write_text(json.dumps({"network": {"kind": "cards"}, "files": {}}))
     with pytest.raises(PolicyError, match="does not play Generals"):
         pack_agent(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def content(run) -> bytes:
+    return pack_agent(find_checkpoint(run), all_sides=False)
+
+
+def spoiled(content: bytes, lines: str) -> bytes:
+    """The zip with an agent that does this first whenever it is asked for a move."""
+    place, method = "strategos/play/network.py", "        actions = np.zeros(len(views), np.int32)\n"
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(changed, "w") as new:
+        for entry in old.infolist():
+            source = old.read(entry)
+            if entry.filename == place:
+                assert method.encode() in source
+                source = source.replace(method.encode(), f"        {lines}\n{method}".encode())
+            new.writestr(entry, source)
+    return changed.getvalue()
+
+
+def test_an_agent_that_always_fails_is_not_packed(run, content, tmp_path, capsys, monkeypatch):
+    """On the ladder it passes all game long, without a fault or an illegal move."""
+    failing = spoiled(content, r"raise ValueError('no idea\nat all')")
+    script = unpack(failing, tmp_path / "unpacked")
+    played = time_trial(shut_in(script, PATIENT), HunterBot(), ticks=3, side=8)
+    assert (played.faults, played.illegal, played.forfeit) == (0, 0, None)
+    monkeypatch.setattr(packing, "pack_agent", lambda *_, **__: failing)
+    output = tmp_path / "submission.zip"
+    assert main(["package", str(run), "-o", str(output), "--ticks", "30", "--size", "8"]) == 2
+    told = capsys.readouterr().err
+    assert "tick 0: ValueError: no idea at all" in told and told.count("\n") == 1 and not output.exists()
+
+
+@pytest.mark.parametrize("by", ["itself", "a program"])
+def test_the_trial_has_no_network(content, by):
+    if by == "a program" and not can_cut_network():
+        pytest.skip("this system lets nobody make a network namespace")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        call = f"import socket; socket.create_connection(('127.0.0.1', {listening.getsockname()[1]}), 5)"
+        if by == "a program":
+            call = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {call!r}], check=True)"
+        trial = _try_out(spoiled(content, call), 3, 8)
+        listening.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            listening.accept()
+    error = "PermissionError: the ladder has no network" if by == "itself" else "CalledProcessError"
+    assert trial.forfeit is not None and error in trial.forfeit
 
 
 class Slow:

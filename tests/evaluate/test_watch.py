@@ -49,6 +49,9 @@ def test_every_checkpoint_is_judged_once_and_the_best_is_kept(run):
     ]
     assert told[2].decision == "accept" and told[2].games == 0
     assert all(each.games == 4 and each.low <= each.value <= each.high for each in told[:2])
+    assert told[5].summary.endswith(
+        f"{told[5].wins} won, {told[5].draws} drawn, {told[5].losses} lost  {told[5].decision}"
+    )
     accepted = [each for each in told if each.decision == "accept"][-1]
     best = find_checkpoint(run / JUDGED_FOLDER / "best")
     assert read_meta(best)["samples"] == accepted.samples
