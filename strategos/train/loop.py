@@ -235,7 +235,7 @@ class _Run:
             return  # the end evaluates and saves
         every = self.config.evaluation.every
         if every > 0 and (mark := int(trainer.progress / every + 1e-9)) > self.mark:
-            self.mark = mark  # fitting the length may lead across it again
+            self.mark = mark
             self._evaluate()
             if self.config.fit and self.fitted:
                 self._set_length()
@@ -282,6 +282,9 @@ class _Run:
         """Make the run as long as fits into `max_minutes` at the present speed."""
         left_s = self.config.max_minutes * 60 * _FIT_MARGIN - self.elapsed_s
         self.trainer.total_samples = self.trainer.samples + max(1, int(self._speed() * left_s))
+        every = self.config.evaluation.every
+        if every > 0:  # the next evaluation is the nearest one that is half an interval away or more
+            self.mark = round(self.trainer.progress / every)
 
     def _speed(self) -> float:
         """Samples per second over the last iterations, without the ones that compiled."""

@@ -6,7 +6,9 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from small_runs import Notes, assert_same_state, before_iteration, small_config, straight_run
 
@@ -117,6 +119,31 @@ def test_fitting_sets_the_length_from_the_speed(tmp_path, monkeypatch):
     assert len(saved) > 1 and len(set(saved[:-1])) == len(saved[:-1]), "each moment is written once"
     found = load_newest(tmp_path)[0]
     assert found is not None and found.meta["total_samples"] < 10**8
+
+
+def test_a_run_that_becomes_longer_goes_on_being_evaluated(tmp_path, monkeypatch):
+    """The first iterations of AlphaZero are the fastest, those of PPO the slowest."""
+    monkeypatch.setattr(loop, "_FIT_AFTER_S", 0.0)
+    monkeypatch.setattr(PPOTrainer, "unsteady_iterations", 0)
+    monkeypatch.setattr(PPOTrainer, "steady_iterations", 1)
+    judged: list[int] = []
+    iteration = 512
+
+    def speed(run: Any) -> float:
+        """Twenty iterations in the time that is left, then eighty more."""
+        left_s = run.config.max_minutes * 60 - run.elapsed_s
+        return (20 if run.trainer.samples < 10 * iteration else 80) * iteration / left_s
+
+    def evaluate(trainer: PPOTrainer) -> Evaluation:
+        judged.append(trainer.samples)
+        return Evaluation({}, score=0.0)
+
+    monkeypatch.setattr(loop._Run, "_speed", speed)
+    monkeypatch.setattr(PPOTrainer, "evaluate", evaluate)
+    config = small_config("ppo", fit=True, max_minutes=5, samples=10**9, **{"evaluation.every": 0.2})
+    train(config, tmp_path, quiet=True)
+    gaps = np.diff([0, *judged])
+    assert gaps.max() < 0.3 * judged[-1]
 
 
 def test_a_folder_that_is_no_run_is_refused(straight):
