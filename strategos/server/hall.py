@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -16,13 +15,15 @@ import structlog
 from strategos.games.spec import Game
 from strategos.play.record import GameRecord
 from strategos.server import lists
-from strategos.server.access.limits import Bucket, Connections
+from strategos.server.access.limits import Bucket, Connections, Requests
 from strategos.server.access.names import clean_chat
 from strategos.server.access.tokens import SPECTATOR, Tokens
+from strategos.server.clock import AwakeClock
 from strategos.server.recorder import Recorder
 from strategos.server.records.archive import Archive
 from strategos.server.records.journal import Journal, folder_lock
 from strategos.server.records.ratings import Ratings
+from strategos.server.rooms import shadows
 from strategos.server.rooms.agents import Agents, Answer, offered
 from strategos.server.rooms.clockwork import Clockwork
 from strategos.server.rooms.endings import Endings
@@ -48,20 +49,9 @@ from strategos.server.terms import (
 )
 
 __all__ = [
-    "Event",
-    "FinishedGame",
-    "Follower",
-    "Hall",
-    "HallError",
-    "Mailbox",
-    "Pace",
-    "Result",
-    "RoomOptions",
-    "RoomSummary",
-    "Snapshot",
-    "Standing",
-    "Ticket",
-]
+    "Event", "FinishedGame", "Follower", "Hall", "HallError", "Mailbox", "Pace", "Result", "RoomOptions",
+    "RoomSummary", "Snapshot", "Standing", "Ticket",
+]  # fmt: skip
 LISTENERS = 16
 """Of one seat."""
 _HOURS, _DELIVERY_S = 3600.0, 0.3
@@ -71,10 +61,10 @@ log = structlog.get_logger("strategos.server")
 class Hall:
     """All rooms of one server. `async with Hall(settings) as hall:` starts and stops it."""
 
-    def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, settings: Settings, *, clock: Callable[[], float] | None = None) -> None:
         self.settings = settings
-        self.connections = Connections(settings)  # of all entrances together
-        self._clock = clock
+        self.connections, self.requests = Connections(settings), Requests(settings)  # of all entrances
+        self.clock = clock or AwakeClock()
         self._tasks: list[asyncio.Task] = []
         self._stack = contextlib.ExitStack()
         self._stopped = False
@@ -96,37 +86,26 @@ class Hall:
         self._stack.enter_context(folder_lock(data))
         try:
             sources = await asyncio.to_thread(offered, settings.agents, settings.runs)
-            self._tokens = Tokens(
-                data / "keys.json",
-                life_s=settings.token_hours * _HOURS,
-                key_s=settings.key_days * 24 * _HOURS,
-            )
-            self._journal = Journal(
-                data / "journal.sqlite",
-                on_alarm=self._alarm,
-                on_lost=self._lost,
-            )
+            life_s, key_s = settings.token_hours * _HOURS, settings.key_days * 24 * _HOURS
+            self._tokens = Tokens(data / "keys.json", life_s=life_s, key_s=key_s)
+            self._journal = Journal(data / "journal.sqlite", on_alarm=self._alarm, on_lost=self._lost)
             self._stack.callback(self._journal.close)
             self._archive = Archive(data)
             self._agents = Agents(sources, self._deliver)
             self._stack.callback(self._agents.stop)
             self._ratings = Ratings(self._journal)
-            self._endings = Endings(settings, self._journal, self._ratings, self._agents, clock=self._clock)
+            self._endings = Endings(settings, self._journal, self._ratings, self._agents, clock=self.clock)
             self._lobby = Lobby(
-                settings,
-                self._tokens,
-                self._journal,
-                self._agents,
-                clock=self._clock,
+                settings, self._tokens, self._journal, self._agents, clock=self.clock,
                 on_full=lambda room: self._clockwork.full(room),
-            )
+            )  # fmt: skip
             self._clockwork = Clockwork(
-                settings, self._lobby, self._journal, self._agents, self._endings, clock=self._clock
+                settings, self._lobby, self._journal, self._agents, self._endings, clock=self.clock
             )
             self._recorder = Recorder(
-                settings, self._archive, self._journal, self._endings, clock=self._clock
+                settings, self._archive, self._journal, self._endings, self.prepare, clock=self.clock
             )
-            running = await restore(self._lobby, self._clockwork, self._endings, self._clock())
+            running = await restore(self._lobby, self._clockwork, self._endings, self.clock())
         except BaseException:
             self._stack.close()
             raise
@@ -139,15 +118,17 @@ class Hall:
         if self._stopped or not self._tasks:
             return
         self._stopped = self._lobby.closing = True
-        ends_at = self._clock() + grace_s
+        ends_at = self._loop.time() + grace_s
         for room in self._lobby.rooms.values():
             room.tell("closing", back_s=self.settings.back_s)
         await asyncio.sleep(min(_DELIVERY_S, grace_s))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._lobby.stop()
+        await self._lobby.compilations.stop()
         self._endings.tell()
+        for room in self._lobby.rooms.values():
+            self._clockwork.note_queues(room)
         self._journal.commit()
         for room in self._lobby.rooms.values():
             for mailbox in list(room.mailboxes):
@@ -159,13 +140,17 @@ class Hall:
         """Compile what a quick match of the usual size needs before the first one asks for it."""
         for name, players in (("generals", 2), ("blob", 3)):
             game = build(name, quick_options(name, players), board_cells=self.settings.board_cells)
-            await self._lobby.prepared(game)
+            await self._lobby.compilations.order(game)
+
+    async def prepare(self, game: Game, *, address: str | None = None) -> None:
+        """Wait until `game` plays without compiling; `HallError` "exhausted" past an address's limits."""
+        await self._lobby.compilations.order(game, address)
 
     def reload(self, newer: Settings) -> None:
         """Take over those of `newer` that may change while the server runs."""
         settings = self.settings.reloaded(newer)
-        self.settings = self.connections.settings = settings
-        for part in (self._lobby, self._clockwork, self._endings, self._recorder):
+        self.settings = self.connections.settings = self.requests.settings = settings
+        for part in (self._lobby, self._lobby.compilations, self._clockwork, self._endings, self._recorder):
             part.settings = settings
 
     # -- rooms -----------------------------------------------------------------------------------------------
@@ -190,9 +175,9 @@ class Hall:
         while len(room.spectators) >= 4 * max(1, self.settings.spectators):
             del room.spectators[min(room.spectators, key=lambda each: room.spectators[each])]
         token, ident = self._tokens.issue(room.id, SPECTATOR)
-        room.spectators[ident] = self._clock()
-        self._clockwork.open_shadow(room)
-        while room.running and not self._clockwork.catch_up(room):
+        room.spectators[ident] = self.clock()
+        shadows.open_shadow(room)
+        while room.running and not shadows.catch_up(room, self.settings.spectator_delay_ticks):
             await asyncio.sleep(0)  # a long game: others have their turn, too
         return room.id, token
 
@@ -204,18 +189,19 @@ class Hall:
     def snapshot(self, token: str) -> Snapshot:
         """What the holder of the token may know now."""
         room, chair = self._who(token)
-        return look(room, chair, self._clock())
+        return look(room, chair, self.clock())
 
     def listen(self, token: str) -> Mailbox:
         """A mailbox of the room; close it when done. `HallError` "exhausted" for too many of one seat."""
         room, chair = self._who(token)
-        most = self.settings.spectators if chair == SPECTATOR else LISTENERS
-        if sum(each == chair for each in room.mailboxes.values()) >= most:
+        seat = None if chair == SPECTATOR else room.chairs[chair]
+        most = self.settings.spectators if seat is None else LISTENERS
+        if sum(each is seat for each in room.mailboxes.values()) >= most:
             raise HallError("exhausted", "too many listen there already")
         mailbox = Mailbox(lambda: self.snapshot(token), lambda box: self._unlisten(room, box))
-        room.mailboxes[mailbox] = chair
-        if chair != SPECTATOR:
-            room.chairs[chair].listeners += 1
+        room.mailboxes[mailbox] = seat
+        if seat is not None:
+            seat.listeners += 1
         return mailbox
 
     # -- moves -----------------------------------------------------------------------------------------------
@@ -254,15 +240,18 @@ class Hall:
     def surrender(self, token: str) -> None:
         """Give up the game, on its coming tick."""
         room, chair = self._player(token)
-        room.surrender(chair)
-        self._clockwork.moved(room)
+        self._clockwork.surrender(room, chair)
 
     def leave(self, token: str) -> None:
         """Leave for good: the seat is free again before the game, surrenders or is played for in it."""
         room, chair = self._who(token)
         if chair == SPECTATOR:
             room.spectators.pop(self._tokens.check(token).ident, None)
-        elif room.phase == "open":
+            return
+        seat = room.chairs[chair]
+        for mailbox in [box for box, each in room.mailboxes.items() if each is seat]:
+            mailbox.close()  # who has left hears no more
+        if room.phase == "open":
             self._lobby.leave(room, chair)
         else:
             self._clockwork.leave(room, chair)
@@ -277,7 +266,7 @@ class Hall:
     def chat(self, token: str, text: str) -> None:
         """Say something to the room; `HallError` "exhausted" to who talks too much."""
         room, chair = self._player(token)
-        line, now, seat = clean_chat(text), self._clock(), room.chairs[chair]
+        line, now, seat = clean_chat(text), self.clock(), room.chairs[chair]
         rate = self.settings.chats_per_minute
         if seat.chats is None:
             seat.chats = Bucket(rate / 60, max(3.0, rate / 6), now)
@@ -300,13 +289,19 @@ class Hall:
         """Public rooms that have not ended, the newest first, and the `page` that comes next."""
         return lists.rooms(self._lobby.rooms.values(), game, page, size)
 
-    def games(self, *, page: str = "", size: int = 50) -> tuple[list[FinishedGame], str]:
-        """Public games that have ended, the newest first, and the `page` that comes next."""
-        return lists.games(self._journal, page, size)
+    def room(self, where: str, *, address: str) -> RoomSummary:
+        """The room of an id or a code as the list shows it; a private one by its code only."""
+        return lists.summary(self._lobby.find_for(where, address))
+
+    def games(
+        self, *, game: str | None = None, page: str = "", size: int = 50
+    ) -> tuple[list[FinishedGame], str]:
+        """Public games that have ended, the last to end first, and the `page` that comes next."""
+        return lists.games(self._journal, game, page, size)
 
     def leaderboard(self, game: str, size: int = 50) -> list[Standing]:
         """The best players of a game."""
-        return self._ratings.leaderboard(game, lists.lines_of("", size)[1])
+        return self._ratings.leaderboard(game, lists.bounded(size))
 
     def replay(self, replay: str) -> GameRecord:
         """The record of a finished game. Reads a file: a caller on the loop takes `asyncio.to_thread`."""
@@ -336,6 +331,11 @@ class Hall:
         self._endings.followers.append(follower)
         return lambda: self._endings.followers.remove(follower)
 
+    def tend(self, chore: Callable[[], None]) -> Callable[[], None]:
+        """Have `chore` done about once a second, on the loop; the answer ends that."""
+        self._clockwork.chores.append(chore)
+        return lambda: self._clockwork.chores.remove(chore)
+
     # -- inside ----------------------------------------------------------------------------------------------
 
     def _who(self, token: str, room: str | None = None) -> tuple[Room, int]:
@@ -347,7 +347,7 @@ class Hall:
             if rows:
                 raise HallError("over", f"the game is over; its replay is {rows[0][0]}")
             raise HallError("over", "this room has been closed; open a new one")
-        now = self._clock()
+        now = self.clock()
         if claims.chair == SPECTATOR:
             if claims.ident not in found.spectators:
                 raise HallError("forbidden", "this token is not good here; watch again")
@@ -375,11 +375,10 @@ class Hall:
         return ticket
 
     def _unlisten(self, room: Room, mailbox: Mailbox) -> None:
-        chair = room.mailboxes.pop(mailbox, None)
-        if chair is not None and chair != SPECTATOR:
-            seat = room.chairs[chair]
-            seat.listeners = max(0, seat.listeners - 1)
-            seat.heard = self._clock()
+        seat = room.mailboxes.pop(mailbox, None)
+        if seat is not None:
+            seat.listeners -= 1
+            seat.heard = self.clock()
 
     def _deliver(self, answers: Sequence[Answer]) -> None:
         """Called on an agent's thread."""
@@ -387,8 +386,8 @@ class Hall:
             self._loop.call_soon_threadsafe(self._clockwork.answered, answers)
 
     def _alarm(self, text: str) -> None:
-        log.error("recording has stopped" if text else "recording goes on", reason=text)
         what = "recording has stopped" if text else "recording goes on"
+        log.error(what, reason=text)
         for room in self._lobby.rooms.values():
             room.tell("alarm", what=what)
 

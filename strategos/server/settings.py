@@ -9,8 +9,9 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, IPvAnyNetwork, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as EnvironmentProblem
 
 from strategos.spelling import nearest
 
@@ -33,6 +34,8 @@ class Settings(BaseSettings):
     grpc_port: int = Field(default=8001, ge=0, le=65535)
     origins: tuple[str, ...] = ()
     """Other origins (https://example.org) whose pages may use the HTTP API and the WebSocket."""
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
+    """Addresses or networks (10.0.0.0/8) of reverse proxies; X-Forwarded-For is believed from these alone."""
 
     tls_certificate: Path | None = None
     """PEM file; with it and `tls_key` every entrance speaks TLS only, 1.2 or later."""
@@ -45,7 +48,7 @@ class Settings(BaseSettings):
     runs: Path | None = Path("runs")
     """Folder whose trained runs are offered by their names; none where it is empty or missing."""
     agent_s: float = Field(default=60.0, gt=0)
-    """An agent that has not answered after so long is taken off its seats."""
+    """An agent that has not answered after so long is taken off its seats, until it does."""
 
     games: int = Field(default=1000, ge=1)
     """Rooms that have not ended, at most."""
@@ -54,6 +57,12 @@ class Settings(BaseSettings):
     """New rooms of one address, after a burst of as many."""
     board_cells: int = Field(default=2500, ge=16)
     """Tiles of the largest board of Generals, padding included."""
+    compilations: int = Field(default=1, ge=1)
+    """New kinds of boards (sizes, numbers of players) that are compiled at a time; each takes a core."""
+    compilations_waiting: int = Field(default=4, ge=0)
+    """New kinds of boards that wait for that, of different addresses."""
+    layouts: int = Field(default=64, ge=1)
+    """Kinds of boards there may be until the next start; each takes 6 MB of memory and 15 MB of the disk."""
     tick_limit: int = Field(default=20_000, ge=1)
     """Ticks of the longest game."""
     tick_least_s: float = Field(default=0.05, gt=0)
@@ -68,16 +77,22 @@ class Settings(BaseSettings):
     absent_s: float = Field(default=60.0, gt=0)
     """A seat that the others wait for and that was not heard of for so long surrenders, or is played for."""
     idle_s: float = Field(default=1800.0, gt=0)
-    """A game of which nobody was heard for so long ends without a result."""
+    """A game that is not rated and of which nobody was heard for so long ends without a result."""
     linger_s: float = Field(default=300.0, gt=0)
     """How long a room stays after its game, for a rematch."""
+    batch_idle_s: float = Field(default=600.0, gt=0)
+    """A batch of games that its client has not used for so long is closed."""
     chats_per_minute: float = Field(default=30.0, gt=0)
 
     connections: int = Field(default=5000, ge=1)
-    """Of all entrances together."""
+    """Open lines of the web entrance and streams of gRPC together, and as many lines of gRPC again, over
+    which twice as many calls may run at once."""
     connections_per_address: int = Field(default=1500, ge=1)
-    requests_per_second: float = Field(default=2000.0, gt=0)
-    """Of one connection, after a burst of as many."""
+    connects_per_second: float = Field(default=200.0, gt=0)
+    """New ones of one address, after a burst of `connections_per_address`."""
+    requests_per_second: float = Field(default=20_000.0, gt=0)
+    """Calls, requests or messages of one address to one entrance, after a burst of as many; over HTTP 200 at
+    most, after 15 times as many."""
     message_bytes: int = Field(default=65536, ge=1024)
     """The largest message of a WebSocket, and body of an HTTP request."""
     batch_message_bytes: int = Field(default=4 << 20, ge=65536)
@@ -106,9 +121,10 @@ class Settings(BaseSettings):
 
 
 RELOADABLE = (
-    "games", "games_per_address", "creates_per_minute", "board_cells", "tick_limit", "tick_least_s",
-    "queue_moves", "spectators", "open_idle_s", "absent_s", "idle_s", "linger_s", "chats_per_minute",
-    "connections", "connections_per_address", "requests_per_second", "agent_s", "record_games", "record_s",
+    "games", "games_per_address", "creates_per_minute", "board_cells", "compilations_waiting", "layouts",
+    "tick_limit", "tick_least_s", "queue_moves", "spectators", "open_idle_s", "absent_s", "idle_s",
+    "linger_s", "batch_idle_s", "chats_per_minute", "connections", "connections_per_address",
+    "connects_per_second", "requests_per_second", "message_bytes", "agent_s", "record_games", "record_s",
     "log_level", "back_s", "grace_s",
 )  # fmt: skip
 
@@ -133,6 +149,12 @@ def load_settings(file: Path | None = None, **chosen: Any) -> Settings:
         from_environment = Settings().model_fields_set
         kept = {name: value for name, value in found.items() if name not in from_environment}
         return Settings(**{**kept, **chosen})
+    except EnvironmentProblem as error:
+        named = next((name for name in known if f'"{name}"' in str(error)), "")
+        raise SettingsError(
+            f"STRATEGOS_{named.upper()} of the environment cannot be read: lists and tables are written as "
+            'JSON, ["one", "two"] or {"name": "source"}'
+        ) from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -84,7 +84,7 @@ class RoomOptions:
     seed: int | None = None
     """Chooses the board; of private rooms only, since whoever names it knows what is hidden."""
     tick_limit: int = 0
-    """The game is cut off after so many ticks; 0 leaves it to the server's own limit."""
+    """The game is cut off after so many ticks, and is not rated; 0 leaves it to the server's own limit."""
 
 
 @dataclass(frozen=True)
@@ -99,13 +99,14 @@ class Ticket:
 
 @dataclass(frozen=True)
 class Result:
-    """How a game ended. `reason`: played, limit (ticks ran out), idle or fault (these two are no result)."""
+    """How a game ended. `reason`: played, limit (the ticks ran out: a draw of those who are left), idle or
+    fault (these two are no result)."""
 
     returns: tuple[float, ...]
     places: tuple[int, ...]
     """From 1; equal players share a place."""
     replay: str
-    """Id of `Hall.replay`; empty where the game could not be recorded."""
+    """Id of `Hall.replay`, which is the room's; empty where the game could not be recorded."""
     reason: str
     ratings: tuple[float | None, ...]
     """New ratings of the seats, None where the game did not count."""
@@ -198,6 +199,7 @@ class FinishedGame:
     returns: tuple[float, ...]
     places: tuple[int, ...]
     ticks: int
+    seed: int
     reason: str
     ended_at: float
     """Seconds since 1970, by the server's wall clock."""

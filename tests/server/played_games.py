@@ -10,7 +10,9 @@ from strategos import __version__
 from strategos.games import make_game
 from strategos.games.spec import LEAVE
 from strategos.play.match import hash_state, leave
-from strategos.play.record import GameRecord, replay
+from strategos.play.record import GameRecord, recorded_game, replay
+from strategos.server.experience.chunks import Chunk
+from strategos.server.experience.transitions import play_spans, rerun_of
 
 KINDS = {
     "generals": ("generals", {"height": 6, "width": 6}),
@@ -99,3 +101,15 @@ def steps_of(record: GameRecord) -> list[list[Step]]:
         steps[-1].done = 2 if record.truncated else 1
         steps[-1].reward = record.returns[seat]
     return found
+
+
+def record_chunks(records: list[GameRecord]) -> list[Chunk]:
+    """The chunks of games of one kind that are played again together; `ValueError` for one with a fault."""
+    reruns = [rerun_of(record, recorded_game(record)) for record in records]
+    chunks = []
+    while running := [rerun for rerun in reruns if rerun.waiting]:
+        chunks += [chunk for _, chunk in play_spans(running)]
+    for rerun in reruns:
+        if rerun.fault:
+            raise ValueError(rerun.fault)
+    return chunks

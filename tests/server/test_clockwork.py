@@ -124,6 +124,133 @@ def test_who_is_gone_surrenders_and_the_land_is_freed_later(tmp_path):
     run(work())
 
 
+async def rounds_of_housekeeping(hall: Hall, number: int) -> None:
+    """Wait until everything has been looked after so many times."""
+    done: list[None] = []
+    stop = hall.tend(lambda: done.append(None))
+    await until(lambda: len(done) >= number)
+    stop()
+
+
+@pytest.mark.parametrize("how", ["leaves", "vanishes"])
+def test_who_goes_away_from_a_rated_game_loses_it(tmp_path, how):
+    """Between the surrender and its tick there is time enough to find nobody in the room."""
+
+    async def work():
+        clock = Clock()
+        slow = options(private=False, agents={1: "random"}, pace=Pace("real_time", 1000.0))
+        async with Hall(settings(tmp_path, absent_s=30.0), clock=clock) as hall:
+            ticket = await hall.create(slow, name="ann", address="a")
+            await until(lambda: hall.snapshot(ticket.token).phase == "running")
+            room = hall._lobby.rooms[ticket.room]
+            if how == "leaves":
+                hall.leave(ticket.token)
+            else:
+                clock.ahead_s += 31.0
+            await until(lambda: room.chairs[0].leaving)
+            await rounds_of_housekeeping(hall, 2)
+            assert room.running and room.tick == 0
+            clock.ahead_s += 1000.0
+            await until(lambda: room.phase == "over")
+            assert room.result.reason == "played" and room.result.returns == (-1.0, 1.0)
+            assert room.actions[0][0] == LEAVE
+            skill = {line.name: line.mu for line in hall.leaderboard("generals")}
+            assert skill["ann"] < skill["random"]
+
+    run(work())
+
+
+def test_a_game_that_goes_on_without_its_maker_counts_for_the_address(tmp_path):
+    async def work():
+        clock = Clock()
+        slow = options(private=False, agents={1: "random"}, pace=Pace("real_time", 1000.0))
+        async with Hall(settings(tmp_path, games_per_address=1), clock=clock) as hall:
+            ticket = await hall.create(slow, name="ann", address="a")
+            await until(lambda: hall.snapshot(ticket.token).phase == "running")
+            hall.leave(ticket.token)
+            with pytest.raises(HallError, match="too many games of this address"):
+                await hall.create(slow, name="ann", address="a")
+            clock.ahead_s += 1000.0
+            await until(lambda: hall._lobby.rooms[ticket.room].phase == "over")
+            await hall.create(slow, name="ann", address="a")
+
+    run(work())
+
+
+def test_a_rated_table_is_played_on_by_agents_and_counts_for_who_left(tmp_path):
+    async def work():
+        async with Hall(settings(tmp_path)) as hall:
+            table = RoomOptions("blob", {"players": 3, "cards": 4}, agents={1: "random", 2: "heuristic"})
+            first = await hall.create(table, name="ann", address="a")
+            await until(lambda: hall.snapshot(first.token).phase == "running")
+            room = hall._lobby.rooms[first.room]
+            hall.leave(first.token)
+            await until(lambda: room.phase == "over")
+            assert room.result.reason == "played" and None not in room.result.ratings
+            assert {line.name for line in hall.leaderboard("blob")} == {"ann", "random", "heuristic"}
+
+    run(work())
+
+
+def test_a_game_that_is_not_rated_does_not_go_on_for_nobody(tmp_path):
+    async def work():
+        clock = Clock()
+        async with Hall(settings(tmp_path), clock=clock) as hall:
+            three, agents = {**BOARD, "players": 3}, {1: "random", 2: "expander"}
+            slow = options(options=three, agents=agents, pace=Pace("real_time", 1000.0))
+            ticket = await hall.create(slow, name="ann", address="a")
+            await until(lambda: hall.snapshot(ticket.token).phase == "running")
+            room = hall._lobby.rooms[ticket.room]
+            hall.leave(ticket.token)
+            await rounds_of_housekeeping(hall, 2)
+            assert room.running  # the surrender is still to be played
+            clock.ahead_s += 1000.0
+            await until(lambda: room.phase == "over")
+            assert room.result.reason == "idle" and room.alive == (False, True, True) and room.tick == 1
+
+    run(work())
+
+
+def test_who_leaves_while_the_board_is_compiled_has_surrendered(tmp_path):
+    async def work():
+        compiled = asyncio.Event()
+        async with Hall(settings(tmp_path)) as hall:
+            first = await hall.create(options(), name="ann", address="a")
+            room = hall._lobby.rooms[first.room]
+            room.preparing = asyncio.create_task(compiled.wait())  # as long as it takes
+            second = await hall.join(first.code, name="bob", address="b")
+            assert hall.snapshot(second.token).phase == "preparing"
+            hall.leave(first.token)
+            compiled.set()
+            await until(lambda: room.phase == "over")
+            assert room.result.reason == "played" and room.result.returns == (-1.0, 1.0)
+            verify(hall.replay(room.result.replay))
+
+    run(work())
+
+
+def test_of_two_who_have_gone_the_first_one_has_lost(tmp_path):
+    async def work():
+        clock = Clock()
+        async with Hall(settings(tmp_path, absent_s=30.0), clock=clock) as hall:
+            first, _ = await duel(hall, pace=Pace("real_time", 1000.0))
+            room = hall._lobby.rooms[first.room]
+            clock.ahead_s += 5.0
+            hall.snapshot(first.token)  # the second seat was heard of before that
+            clock.ahead_s += 1100.0
+            await until(lambda: room.phase == "over")
+            assert room.result.returns == (1.0, -1.0)
+            tables = [await duel(hall), await duel(hall)]
+            for tickets, places in zip(tables, ((0, 1), (1, 0)), strict=True):
+                for place in places:
+                    hall.leave(tickets[place].token)
+                room = hall._lobby.rooms[tickets[0].room]
+                await until(lambda room=room: room.phase == "over")
+                assert room.result.returns[places[0]] == -1.0
+
+    run(work())
+
+
 def test_nobody_surrenders_while_the_others_think(tmp_path):
     async def work():
         clock = Clock()
@@ -216,6 +343,22 @@ def test_a_room_that_raises_in_its_own_account_ends_alone(tmp_path, monkeypatch)
                 hall._clockwork.moved(hall._lobby.rooms[table[0].room])
             await until(lambda: room.phase == "over" and hall.snapshot(good[0].token).tick == 1)
             assert room.result.reason == "fault"
+
+    run(work())
+
+
+def test_a_room_whose_moves_cannot_be_collected_ends_alone(tmp_path):
+    async def work():
+        async with Hall(settings(tmp_path)) as hall:
+            tables = [await duel(hall) for _ in range(3)]
+            rooms = [hall._lobby.rooms[first.room] for first, _ in tables]
+            for room in rooms:
+                for seat in room.chairs:
+                    seat.move = hall.game_of(room.id).pass_action
+                hall._clockwork.moved(room)
+            rooms[1].chairs[0].move = "no action"
+            await until(lambda: rooms[1].phase == "over" and rooms[0].tick == rooms[2].tick == 1)
+            assert rooms[1].result.reason == "fault"
 
     run(work())
 

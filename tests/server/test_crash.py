@@ -42,6 +42,7 @@ def drive(folder: Path, games: int, kills: int, seed: int, ticks: int) -> dict:
 
 def require_whole(told: dict) -> None:
     assert told["failed"] == told["tokens_lost"] == told["gone"] == told["missing"] == 0, told
+    assert told["another"] == told["moves_lost"] == 0 < told["again"], told
     assert told["most_ticks_lost"] <= 1, told  # of what a player had seen
     assert told["records"] == told["distinct"] >= told["ended"], told
 

@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from halls import alone, both_pass, duel, legal, options, passing, run, settings, until
+from halls import BOARD, alone, both_pass, duel, legal, options, passing, run, settings, until
 
 from strategos.games.generals.record import GENERAL
 from strategos.play.record import verify
@@ -174,6 +174,30 @@ def test_listeners_of_a_seat_are_counted(tmp_path):
     run(work())
 
 
+def test_a_listener_is_counted_for_its_person_and_not_for_the_chair(tmp_path):
+    async def work():
+        async with Hall(settings(tmp_path)) as hall:
+            three = {"height": 8, "width": 8, "players": 3}
+            first = await hall.create(options(options=three), name="ann", address="a")
+            bob = await hall.join(first.code, name="bob", address="b")
+            old = [hall.listen(bob.token) for _ in range(16)]
+            hall.leave(bob.token)
+            with pytest.raises(HallError, match="nothing more"):  # who has left hears no more
+                await old[0].next()
+            eve = await hall.join(first.code, name="eve", address="e")
+            assert eve.seat == bob.seat
+            seat = hall._lobby.rooms[first.room].chairs[eve.seat]
+            new = hall.listen(eve.token)
+            heard = seat.heard
+            for box in old:  # the lines of the one before end, one after the other
+                box.close()
+            assert seat.listeners == 1 and seat.heard == heard
+            new.close()
+            assert seat.listeners == 0
+
+    run(work())
+
+
 def test_l11_lists_come_in_bounded_pages(tmp_path):
     async def work():
         async with Hall(settings(tmp_path)) as hall:
@@ -252,6 +276,46 @@ def test_results_ratings_replays_and_lists(tmp_path):
             assert hall.leaderboard("generals") == board
             for line in hall.games()[0]:
                 verify(hall.replay(line.replay))
+
+    run(work())
+
+
+def test_at_the_servers_tick_limit_who_is_left_has_drawn(tmp_path):
+    async def work():
+        async with Hall(settings(tmp_path, tick_limit=4)) as hall:
+            three = options(private=False, options={**BOARD, "players": 3})
+            first = await hall.create(three, name="ann", address="a")
+            others = [await hall.join(first.code, name=name, address="a") for name in ("bob", "cid")]
+            await until(lambda: hall.snapshot(first.token).phase == "running")
+            hall.surrender(others[0].token)
+            await both_pass(hall, first, others[1], ticks=4)
+            result = hall.snapshot(first.token).result
+            assert (result.reason, result.returns, result.places) == ("limit", (0.0, 0.0, 0.0), (1, 3, 1))
+            ann, bob, cid = result.ratings
+            assert ann == cid > bob
+            assert [line.wins for line in hall.leaderboard("generals")] == [0, 0, 0]
+            verify(hall.replay(result.replay))
+
+    run(work())
+
+
+def test_a_room_with_a_tick_limit_of_its_own_is_not_rated(tmp_path):
+    """It would be a way out of losing, and to a draw with the strongest."""
+
+    async def work():
+        async with Hall(settings(tmp_path)) as hall:
+            for surrenders in (True, False):
+                tickets = await duel(hall, private=False, tick_limit=2)
+                await both_pass(hall, *tickets, ticks=1)
+                if surrenders:
+                    hall.surrender(tickets[1].token)
+                else:
+                    await both_pass(hall, *tickets, ticks=1)
+                await until(lambda at=tickets: hall.snapshot(at[0].token).result)
+                result = hall.snapshot(tickets[0].token).result
+                assert result.reason == ("played" if surrenders else "limit") and result.replay
+                assert result.ratings == (None, None)
+            assert hall.leaderboard("generals") == []
 
     run(work())
 

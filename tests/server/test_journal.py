@@ -17,8 +17,8 @@ import pytest
 from halls import both_pass, duel, options, run, settings, until
 
 from strategos.play.record import find_records, verify
-from strategos.server import archive as archives
 from strategos.server.hall import Hall, HallError
+from strategos.server.records import archive as archives
 from strategos.server.records.archive import Archive
 from strategos.server.records.journal import (
     TICK,
@@ -206,9 +206,12 @@ def test_a_note_that_cannot_be_written_holds_up_nobody(tmp_path):
     journal = Journal(tmp_path / "j.sqlite", on_lost=lost.append)
     journal.note(TICK, "good", 0, b"1234")
     journal.note(TICK, "bad", 0, None)  # violates NOT NULL
+    journal.note(TICK, "\ud800", 0, b"1234")  # is no Unicode
+    journal.note(TICK, "large", 1 << 64, b"1234")
     journal.note(TICK, "good", 1, b"1234")
     journal.commit()
-    assert journal.read("SELECT room, tick FROM ticks") == [("good", 0), ("good", 1)] and lost == [{"bad"}]
+    assert journal.read("SELECT room, tick FROM ticks") == [("good", 0), ("good", 1)]
+    assert lost == [{"bad"}, {"\ud800"}, {"large"}]
     assert not journal.alarm
     journal.close()
 

@@ -191,6 +191,7 @@ def test_rematch_moves_everybody_one_seat_on(tmp_path):
         {"seed": 3, "private": False},
         {"tick_limit": -1},
         {"tick_limit": 2.5},
+        {"tick_limit": 1 << 63},
     ],
 )
 def test_rooms_that_cannot_be(tmp_path, chosen):
@@ -248,6 +249,38 @@ def test_l5_a_flood_of_new_games_is_refused_clearly(tmp_path):
             await hall.create(options(), name="bob", address="b")
 
     run(work())
+
+
+def test_l5_rematches_are_new_games_too(tmp_path):
+    async def work():
+        async with Hall(settings(tmp_path, creates_per_minute=5)) as hall:
+            ticket, made = await alone(hall), 1
+            with pytest.raises(HallError, match="too many new rooms"):
+                while made < 9:
+                    hall.surrender(ticket.token)
+                    await until(lambda at=ticket: hall.snapshot(at.token).result)
+                    ticket, made = hall.rematch(ticket.token), made + 1
+                    await until(lambda at=ticket: hall.snapshot(at.token).phase == "running")
+            assert made == 5
+
+    run(work())
+
+
+def test_whose_address_was_forgotten_has_a_rematch(tmp_path):
+    """After a restart no address is known: that of others who came back is not one and the same."""
+
+    async def before():
+        async with Hall(settings(tmp_path)) as hall:
+            return [await duel(hall) for _ in range(3)]
+
+    async def after(tables):
+        async with Hall(settings(tmp_path, games_per_address=1)) as hall:
+            first, second = tables[0]
+            hall.surrender(first.token)
+            await until(lambda: hall.snapshot(first.token).result)
+            assert hall.rematch(first.token).room == hall.rematch(second.token).room
+
+    run(after(run(before())))
 
 
 def test_a_room_whose_people_all_leave_is_closed(tmp_path):

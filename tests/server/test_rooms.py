@@ -287,13 +287,11 @@ def test_i16_edited_records_are_refused(tmp_path):
 
     async def work():
         async with Hall(settings(tmp_path)) as hall:
-            tickets = await duel(hall)
+            tickets = await duel(hall, private=False)
             await both_pass(hall, *tickets, ticks=5)
             hall.surrender(tickets[1].token)
             await until(lambda: hall.snapshot(tickets[0].token).result)
             record = hall.replay(hall.snapshot(tickets[0].token).result.replay)
-            replay, ratings = await hall.report(record)
-            assert hall.replay(replay).final_hash == record.final_hash and None not in ratings
             with_other_move = record.actions.copy()
             with_other_move[-1] = with_other_move[-1, ::-1]  # the other one surrenders
             for edited in (
@@ -302,10 +300,63 @@ def test_i16_edited_records_are_refused(tmp_path):
                 replace(record, actions=with_other_move),
                 replace(record, seed=record.seed + 1),
                 replace(record, options={"height": 10**9}),
+                replace(record, options={"height": 90, "width": 90}),
+                replace(record, options={"spawn_distance": [10**400, 1]}),
+                replace(record, actions=np.where(record.actions == LEAVE, LEAVE, -7)),
+                replace(record, actions=np.where(record.actions == LEAVE, LEAVE, 2**30)),
+                replace(record, players=("x" * 70_000, "y")),
+                replace(record, players=("x\u202e", "y")),
             ):
                 with pytest.raises(HallError) as caught:
                     await hall.report(edited)
                 assert caught.value.code == "invalid"
+
+    run(work())
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_a_game_of_this_server_that_is_reported_counts_as_it_did_here(tmp_path, private):
+    from dataclasses import replace
+
+    def standings(hall):
+        return [(each.name, each.mu, each.sigma, each.games) for each in hall.leaderboard("generals")]
+
+    async def work():
+        async with Hall(settings(tmp_path)) as hall:
+            tickets = await duel(hall, private=private)
+            await both_pass(hall, *tickets, ticks=5)
+            hall.surrender(tickets[1].token)
+            await until(lambda: hall.snapshot(tickets[0].token).result)
+            result = hall.snapshot(tickets[0].token).result
+            once, record = standings(hall), hall.replay(result.replay)
+            assert bool(once) != private
+            for told in (record, replace(record, version="another", ruleset="")):
+                assert await hall.report(told) == (result.replay, result.ratings)
+            assert standings(hall) == once and len(hall.games()[0]) == (0 if private else 1)
+
+    run(work())
+
+
+def test_a_game_that_is_reported_again_is_rated_once(tmp_path):
+    """A worker that got no answer asks again: at once, later, and after a restart of the server."""
+    from played_games import play
+
+    record = play("generals", 4, 5000)
+
+    def standings(hall):
+        return [(each.name, each.mu, each.sigma, each.games) for each in hall.leaderboard("generals")]
+
+    async def work():
+        async with Hall(settings(tmp_path)) as hall:
+            answers = await asyncio.gather(*(hall.report(record) for _ in range(3)))
+            once = standings(hall)
+            answers.append(await hall.report(record))
+            assert [games for *_, games in once] == [1, 1] and standings(hall) == once
+        async with Hall(settings(tmp_path)) as hall:
+            answers.append(await hall.report(record))
+            assert len(set(answers)) == 1 and None not in answers[0][1]
+            assert standings(hall) == once and len(hall.games()[0]) == 1
+            assert (await hall.report(play("generals", 5, 5000)))[0] != answers[0][0]
 
     run(work())
 

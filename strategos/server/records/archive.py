@@ -23,6 +23,13 @@ from strategos.server.terms import HallError
 FOLDER = "games"
 _OPEN_FILES = 2
 """Files whose games are kept in memory: who reads one game mostly reads its neighbours. No file changes."""
+_LEFT_OVER = """
+WITH RECURSIVE played (room) AS (
+  SELECT min(room) FROM ticks UNION ALL
+  SELECT (SELECT min(room) FROM ticks WHERE room > played.room) FROM played WHERE played.room IS NOT NULL)
+SELECT results.room FROM played JOIN results ON results.room = played.room WHERE results.file IS NOT NULL
+"""
+"""Games that lie in a file and have ticks yet: from room to room of the ticks, not tick by tick."""
 _RECORDED = "game, options, names, returns, truncated, ticks, final_hash, seed, room, file, place"
 
 
@@ -38,10 +45,7 @@ class Archive:
             rest.unlink(missing_ok=True)
 
         with contextlib.closing(connect(self._journal)) as journal:
-            for (room,) in journal.execute(
-                "SELECT room FROM results WHERE file IS NOT NULL AND EXISTS "
-                "(SELECT 1 FROM ticks WHERE ticks.room = results.room)"
-            ).fetchall():
+            for (room,) in journal.execute(_LEFT_OVER).fetchall():
                 _forget_ticks(journal, room)
 
     def write(self, most: int) -> int:
@@ -55,8 +59,7 @@ class Archive:
                 if _open(journal, replays):
                     return self._write_file(journal, number, replays)
             rows = journal.execute(
-                "SELECT replay FROM results WHERE file IS NULL AND recorded ORDER BY ended_at LIMIT ?",
-                (most,),
+                "SELECT replay FROM results WHERE file IS NULL AND recorded ORDER BY rowid LIMIT ?", (most,)
             ).fetchall()
             replays = [replay for (replay,) in rows]
             if not replays:
@@ -66,21 +69,23 @@ class Archive:
             return self._write_file(journal, number, replays)
 
     def find(self, replay: str) -> GameRecord:
-        """The record of a finished game; `HallError` "not_found"."""
+        """The record of a finished game; `HallError` "not_found", or "unavailable" for a damaged one."""
         if not isinstance(replay, str) or not 0 < len(replay) <= 64:
             raise HallError("not_found", "there is no such replay")
-        with contextlib.closing(connect(self._journal)) as journal:
-            found = journal.execute(
-                f"SELECT {_RECORDED} FROM results WHERE replay = ? AND recorded", (replay,)
-            ).fetchone()
-            if found is None:
-                raise HallError("not_found", "there is no such replay")
-            try:
+        try:
+            with contextlib.closing(connect(self._journal)) as journal:
+                journal.execute("BEGIN")  # a game that is written to a file meanwhile has its ticks here yet
+                found = journal.execute(
+                    f"SELECT {_RECORDED} FROM results WHERE replay = ? AND recorded", (replay,)
+                ).fetchone()
+                if found is None:
+                    raise HallError("not_found", "there is no such replay")
                 if found[-2] is None:
                     return _from_journal(journal, found)
                 return self._read(found[-2])[found[-1]]
-            except (RecordError, JournalError, IndexError):
-                raise HallError("unavailable", "the record of this game is damaged") from None
+        except (RecordError, JournalError, IndexError, sqlite3.Error):
+            text = "the record of this game is damaged, or cannot be read at present"
+            raise HallError("unavailable", text) from None
 
     def _read_file(self, number: int) -> list[GameRecord]:
         return read_records(records_path(self.folder, number))

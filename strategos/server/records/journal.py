@@ -1,4 +1,4 @@
-"""The journal: rooms, seats and ticks as they are played, results and ratings, in one SQLite file (WAL).
+"""The journal: rooms, seats, queues, ticks as they are played, results, ratings, in one SQLite file (WAL).
 
 The loop of the hall notes what happens, and commits the notes of one turn of the loop in one transaction
 before it tells anybody. So `kill -9` loses at most the tick that is being played, and a reader sees whole
@@ -15,20 +15,35 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import structlog
 
-VERSION = 1
+VERSION = 2
 KEPT_NOTES = 200_000
 """Notes that wait while the disk refuses; about 100 bytes each."""
 RETRY_S = 0.5
 BUSY_MS = 50
 CHECKPOINT_S = 1.0
-_SCHEMA = """
+_INDEXES = """
+CREATE INDEX results_listed ON results (private) WHERE private = 0 AND recorded;
+CREATE INDEX results_listed_by_game ON results (game) WHERE private = 0 AND recorded;
+CREATE INDEX results_to_file ON results (file) WHERE file IS NULL AND recorded;
+CREATE INDEX results_by_final_hash ON results (final_hash);
+CREATE INDEX players_by_rating ON players (game, mu - 3 * sigma DESC, name);
+"""
+"""Results are in the order of their rowid, the order in which games ended: a wall clock may jump back."""
+_MOVES = """
+CREATE TABLE moves (
+  room TEXT, chair INTEGER, place INTEGER, action INTEGER NOT NULL, number INTEGER NOT NULL,
+  PRIMARY KEY (room, chair, place)) WITHOUT ROWID;
+"""
+"""The queues of moves; at place `LAST_PLAYED` is the last one whose tick was played."""
+_SCHEMA = f"""
 CREATE TABLE rooms (
   id TEXT PRIMARY KEY, code TEXT NOT NULL, game TEXT NOT NULL, options TEXT NOT NULL, pace TEXT NOT NULL,
   seconds REAL NOT NULL, agents TEXT NOT NULL, private INTEGER NOT NULL, chosen_seed INTEGER,
@@ -36,7 +51,7 @@ CREATE TABLE rooms (
   phase TEXT NOT NULL, seating TEXT NOT NULL, unrecorded INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE seats (
   room TEXT, chair INTEGER, name TEXT NOT NULL, ident TEXT NOT NULL, agent TEXT NOT NULL,
-  gone INTEGER NOT NULL, PRIMARY KEY (room, chair)) WITHOUT ROWID;
+  gone INTEGER NOT NULL, leaving INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (room, chair)) WITHOUT ROWID;
 CREATE TABLE ticks (room TEXT, tick INTEGER, actions BLOB NOT NULL, PRIMARY KEY (room, tick)) WITHOUT ROWID;
 CREATE TABLE results (
   replay TEXT PRIMARY KEY, room TEXT NOT NULL UNIQUE, game TEXT NOT NULL, options TEXT NOT NULL,
@@ -44,14 +59,27 @@ CREATE TABLE results (
   reason TEXT NOT NULL, truncated INTEGER NOT NULL, ticks INTEGER NOT NULL, final_hash TEXT NOT NULL,
   seed INTEGER NOT NULL,
   private INTEGER NOT NULL, ended_at REAL NOT NULL, recorded INTEGER NOT NULL, file INTEGER, place INTEGER);
-CREATE INDEX results_by_end ON results (private, ended_at DESC);
-CREATE INDEX results_to_file ON results (ended_at) WHERE file IS NULL AND recorded;
-CREATE TABLE files (number INTEGER PRIMARY KEY, replays TEXT NOT NULL);
+{_MOVES}CREATE TABLE files (number INTEGER PRIMARY KEY, replays TEXT NOT NULL);
 CREATE TABLE players (
   game TEXT, name TEXT, mu REAL NOT NULL, sigma REAL NOT NULL, games INTEGER NOT NULL, wins INTEGER NOT NULL,
   PRIMARY KEY (game, name)) WITHOUT ROWID;
-"""
+{_INDEXES}"""
+_UPGRADES = {
+    1: "ALTER TABLE seats ADD COLUMN leaving INTEGER NOT NULL DEFAULT 0; "
+    f"DROP INDEX results_by_end; DROP INDEX results_to_file; {_INDEXES} {_MOVES}"
+}
+"""By version: what makes the next one of it."""
 TICK = "INSERT OR REPLACE INTO ticks VALUES (?, ?, ?)"
+PUT_MOVE = "INSERT OR REPLACE INTO moves VALUES (?, ?, ?, ?, ?)"
+DROP_MOVES = "DELETE FROM moves WHERE room = ? AND chair = ? AND place BETWEEN ? AND ?"
+LAST_PLAYED = -1
+_OF_TICKS = (TICK, PUT_MOVE, DROP_MOVES)
+"""Without these a room cannot go on after a restart; they are let go of when too much waits."""
+KEY_BYTES = 16
+"""Of the digest of an idempotency key."""
+_NEVER = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError, ValueError)
+"""What is raised for a note that no disk could take: text that is no Unicode, numbers beyond 64 bits."""
+log = structlog.get_logger("strategos.server")
 _Note = tuple[str, tuple[Any, ...]]
 
 
@@ -59,18 +87,28 @@ class JournalError(RuntimeError):
     """A journal that cannot be used: what is wrong, what to do."""
 
 
-def pack_actions(actions: np.ndarray) -> bytes:
-    """One tick's actions int32 [P] and their checksum."""
-    content = np.ascontiguousarray(actions, "<i4").tobytes()
+def pack_actions(actions: np.ndarray, keys: Sequence[bytes] = ()) -> bytes:
+    """One tick's actions int32 [P], where there are any the digests [P] of their idempotency keys (b"" for
+    none), and a checksum of it all."""
+    digests = b"".join(key or bytes(KEY_BYTES) for key in keys) if any(keys) else b""
+    content = np.ascontiguousarray(actions, "<i4").tobytes() + digests
     return zlib.crc32(content).to_bytes(4, "little") + content
 
 
 def unpack_actions(blob: bytes, seats: int) -> np.ndarray:
     """int32 [P]; `JournalError` where bits have rotted."""
     content = blob[4:]
-    if len(content) != 4 * seats or zlib.crc32(content) != int.from_bytes(blob[:4], "little"):
+    whole = len(content) in (4 * seats, (4 + KEY_BYTES) * seats)
+    if not whole or zlib.crc32(content) != int.from_bytes(blob[:4], "little"):
         raise JournalError("a tick in the journal is damaged")
-    return np.frombuffer(content, "<i4").astype(np.int32)
+    return np.frombuffer(content, "<i4", seats).astype(np.int32)
+
+
+def keys_of(blob: bytes, seats: int) -> list[tuple[int, bytes]]:
+    """Seats whose move had an idempotency key, and its digest; of a blob that `unpack_actions` takes."""
+    digests = blob[4 + 4 * seats :]
+    cut = [digests[place : place + KEY_BYTES] for place in range(0, len(digests), KEY_BYTES)]
+    return [(seat, digest) for seat, digest in enumerate(cut) if any(digest)]
 
 
 @contextmanager
@@ -146,7 +184,7 @@ class Journal:
             return
         try:
             self._transact(self._notes)
-        except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError):
+        except _NEVER:
             self._one_by_one()
             return
         except (sqlite3.Error, OSError) as error:
@@ -180,8 +218,8 @@ class Journal:
             self.alarm = f"recording has stopped: {error}"
             self._on_alarm(self.alarm)
         if len(self._notes) > KEPT_NOTES:
-            lost = {values[0] for statement, values in self._notes if statement == TICK}
-            self._notes = [note for note in self._notes if note[0] != TICK][-KEPT_NOTES:]
+            lost = {values[0] for statement, values in self._notes if statement in _OF_TICKS}
+            self._notes = [note for note in self._notes if note[0] not in _OF_TICKS][-KEPT_NOTES:]
             self._on_lost(lost)
 
     def _one_by_one(self) -> None:
@@ -190,8 +228,9 @@ class Journal:
         for place, note in enumerate(notes):
             try:
                 self._transact([note])
-            except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError):
-                if note[0] == TICK:
+            except _NEVER as error:
+                log.error("a note cannot be written", statement=note[0], error=type(error).__name__)
+                if note[0] in _OF_TICKS:
                     self._on_lost({str(note[1][0])})
             except (sqlite3.Error, OSError) as error:
                 self._notes = [*notes[place:], *self._notes]
@@ -227,7 +266,10 @@ class Journal:
 
 def connect(path: Path) -> sqlite3.Connection:
     """The journal at `path`, made where it is not there; `JournalError` for a damaged or a newer one."""
-    connection = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
+    try:
+        connection = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise JournalError(_damaged(path, error)) from None
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
@@ -240,6 +282,8 @@ def connect(path: Path) -> sqlite3.Connection:
                 f"{path.name} was written by a newer server (format {version}, this one reads {VERSION}); "
                 "use that one, or another --data"
             )
+        for older in range(version, VERSION) if version else ():
+            connection.executescript(f"BEGIN; {_UPGRADES[older]} PRAGMA user_version={older + 1}; COMMIT;")
     except sqlite3.Error as error:
         connection.close()
         raise JournalError(_damaged(path, error)) from None

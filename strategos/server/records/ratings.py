@@ -24,7 +24,8 @@ class Ratings:
         self, game: str, names: Sequence[str], sides: Sequence[Sequence[int]], points: Sequence[float]
     ) -> tuple[float | None, ...]:
         """Rate a game of `names` [P] on `sides` (the seats of each), by the `points` [P] of the seats; the
-        new ratings [P]. Nothing changes where somebody sat twice."""
+        new ratings [P]. Who has the most points, and more than none, has won. Nothing changes where somebody
+        sat twice."""
         if len(set(names)) < len(names):
             return (None,) * len(names)
         before = {name: self._look_up(game, name) for name in names}
@@ -35,13 +36,13 @@ class Ratings:
         after = {skill.name: skill for skill in rate([(teams, scores)], start)}
         for seat, name in enumerate(names):
             skill = after[name]
-            wins = before[name][1] + (points[seat] == best and min(points) < best)
+            wins = before[name][1] + (points[seat] == best > 0)
             self._known[game, name] = skill, wins
             self._journal.note(_PUT, game, name, skill.mu, skill.sigma, skill.games, wins)
         return tuple(after[name].at_least for name in names)
 
     def leaderboard(self, game: str, size: int) -> list[Standing]:
-        """The best `size` of a game."""
+        """The best `size` of a game. Sorted by what the index of the journal is made of, to the letter."""
         rows = self._journal.read(
             "SELECT name, mu, sigma, games, wins FROM players WHERE game = ? "
             "ORDER BY mu - 3 * sigma DESC, name LIMIT ?",

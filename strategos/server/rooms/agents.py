@@ -1,8 +1,9 @@
 """Agents: policies that sit on seats inside the server, each on a thread of its own.
 
-What the rooms ask while an agent thinks waits and is answered together, across rooms. An agent that raises
-loses the seat it was asked for and no other; one that hangs is taken off, and its thread left behind.
-Answers come back on the loop of the hall.
+What the rooms ask while an agent thinks waits and is answered together, across rooms; what is asked anew
+meanwhile takes the place of what was asked before. An agent that raises loses the seat it was asked for and
+no other; one that hangs loses its seats, and sits down again once its thread has come back. Answers come
+back on the loop of the hall.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from __future__ import annotations
 import itertools
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import structlog
 
 from strategos.games.spec import Game
 from strategos.play.agents import META_FILE, PolicyError, game_of, load_policy
@@ -25,8 +26,15 @@ from strategos.server.rooms.kinds import key_of
 from strategos.server.terms import HallError
 from strategos.spelling import nearest
 
+AT_ONCE = 64
+"""Seats that an agent is asked about together, at most: many seats in many rooms must not look like one that
+hangs. More at once would save a network little."""
+FIRST = 3
+"""So many times longer may the first answer take: the agent is loaded before it, and a search compiled, which
+once took 48 s on a busy machine."""
 SEARCHING: dict[str, tuple[str, ...]] = {"generals": ("mcts-100",), "blob": ("mcts-100",)}
 """Offered in these games: slower, and need no training."""
+log = structlog.get_logger("strategos.server")
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,16 @@ class _Group:
     views: np.ndarray
     masks: np.ndarray
     memories: np.ndarray | None
+
+    def of(self, places: np.ndarray) -> _Group:
+        """Copies of those at `places` alone."""
+        memories = self.memories.take(places) if self.memories is not None else None
+        asks = tuple(self.asks[place] for place in places)
+        return _Group(self.kind, asks, self.views.take(places), self.masks[places], memories)
+
+
+def _seat_of(ask: Ask) -> tuple[str, int]:
+    return ask.room, ask.seat
 
 
 def offered(settings_agents: Mapping[str, str], runs: Path | None) -> dict[str, dict[str, str]]:
@@ -92,11 +110,16 @@ class Agents:
     ) -> None:
         self.sources, self._deliver = sources, deliver
         self._workers: dict[str, _Worker] = {}
-        self._broken: set[str] = set()
+        self._stuck: dict[str, _Worker] = {}
+        """Taken off their seats, until their threads come back."""
 
     def names(self, game: str) -> list[str]:
         """Who can play `game`."""
-        return [name for name in self.sources.get(game, {}) if name not in self._broken]
+        return [name for name in self.sources.get(game, {}) if not self._hangs(name)]
+
+    def reserved(self, game: str) -> list[str]:
+        """Names that nobody else may take: of all who play `game`, those that hang included."""
+        return list(self.sources.get(game, {}))
 
     def require(self, game: str, name: str) -> None:
         """`HallError` "not_found" where nobody of that name plays `game`."""
@@ -117,8 +140,8 @@ class Agents:
     ) -> None:
         """Ask `name` about seats [N] at once; the arrays are the agent's from now on."""
         source = self.sources.get(game.spec.name, {}).get(name)
-        if source is None or name in self._broken:
-            self._deliver([Answer(each, -1, f"{name} is not here any more") for each in asks])
+        if source is None or self._hangs(name):
+            self._deliver([Answer(each, -1, f"{name} is not here now") for each in asks])
             return
         if name not in self._workers:
             self._workers[name] = _Worker(name, source, self._deliver)
@@ -130,15 +153,25 @@ class Agents:
             self._workers[name].finish(room, seats)
 
     def take_off_the_stuck(self, limit_s: float, now: float) -> list[str]:
-        """Give up agents that have thought for longer than `limit_s`: their seats are answered with a
-        problem. Their names."""
-        stuck = [name for name, worker in self._workers.items() if worker.busy_s(now) > limit_s]
+        """Give up agents that have thought for longer than `limit_s`, `FIRST` times that before their first
+        answer: their seats are answered with a problem. Their names."""
+        allowed_s = {name: limit_s * (FIRST if worker.new else 1) for name, worker in self._workers.items()}
+        stuck = [name for name, worker in self._workers.items() if worker.busy_s(now) > allowed_s[name]]
         for name in stuck:
-            self._broken.add(name)
-            worker = self._workers.pop(name)
-            asks = worker.abandon()
-            self._deliver([Answer(each, -1, f"{name} gave no answer in {limit_s:.0f} s") for each in asks])
+            worker = self._stuck[name] = self._workers.pop(name)
+            problem = f"{name} gave no answer in {allowed_s[name]:.0f} s"
+            self._deliver([Answer(each, -1, problem) for each in worker.abandon()])
         return stuck
+
+    def _hangs(self, name: str) -> bool:
+        """Whether an agent still thinks about what it was taken off for. One that was only slow, because the
+        machine was busy or a kernel had to be compiled, begins anew in new games."""
+        worker = self._stuck.get(name)
+        if worker is None or worker.runs:
+            return worker is not None
+        del self._stuck[name]
+        log.info("an agent that hung is back", agent=name)
+        return False
 
     def stop(self) -> None:
         """End all threads that can be ended; they are daemons, so the others do not hold up the process."""
@@ -154,10 +187,16 @@ class _Worker:
         self.name, self._source, self._deliver = name, source, deliver
         self._news = threading.Condition()
         self._groups: list[_Group] = []
+        self._waiting = 0
+        """Asks in all groups."""
         self._newest: dict[tuple[str, int], int] = {}
+        """Room and seat of every ask that waits, the longest one first, and the last tick it is about."""
         self._finished: list[tuple[str, int]] = []
         self._thinking: tuple[Ask, ...] = ()
-        self._busy_since: float | None = None
+        self._turns = 0
+        """How often it has begun to think and has ended: an odd number while it thinks."""
+        self._seen = 0, 0.0
+        """The turn that `busy_s` saw last, and when it saw it first."""
         self._stopped = False
         self._numbers: dict[tuple[str, int], int] = {}
         self._next_number = itertools.count()
@@ -165,11 +204,17 @@ class _Worker:
         self._thread.start()
 
     def put(self, group: _Group) -> None:
-        """More to think about."""
+        """More to think about; of a seat that waits already, only this."""
         with self._news:
             self._groups.append(group)
+            self._waiting += len(group.asks)
             for ask in group.asks:
-                self._newest[ask.room, ask.seat] = ask.tick
+                self._newest[_seat_of(ask)] = ask.tick
+            if self._waiting > 2 * len(self._newest):  # not each time: every merge copies what is left
+                kinds = dict.fromkeys(each.kind for each in self._groups)
+                fresh = [self._merged(kind) for kind in kinds]
+                self._groups = [each for each in fresh if each is not None]
+                self._waiting = sum(len(each.asks) for each in self._groups)
             self._news.notify()
 
     def finish(self, room: str, seats: Sequence[int]) -> None:
@@ -180,10 +225,23 @@ class _Worker:
                 self._finished.append((room, seat))
             self._news.notify()
 
+    @property
+    def runs(self) -> bool:
+        """Whether its thread has not ended."""
+        return self._thread.is_alive()
+
+    @property
+    def new(self) -> bool:
+        """Whether it has answered nothing yet."""
+        return self._turns <= 1
+
     def busy_s(self, now: float) -> float:
-        """For how long it has thought about what it thinks about."""
-        since = self._busy_since
-        return 0.0 if since is None else now - since
+        """For how long it has been seen to think about what it thinks about, by the clock of who asks: in the
+        time in which the server was stopped it could not answer either."""
+        turn = self._turns
+        if turn != self._seen[0]:
+            self._seen = turn, now
+        return now - self._seen[1] if turn % 2 else 0.0
 
     def abandon(self) -> list[Ask]:
         """Take everything away from it; what it was asked and has not answered."""
@@ -191,6 +249,7 @@ class _Worker:
             self._stopped = True
             waiting = [ask for group in self._groups for ask in group.asks]
             self._groups.clear()
+            self._waiting = 0
             self._news.notify()
         return [*self._thinking, *waiting]
 
@@ -204,8 +263,8 @@ class _Worker:
         rng = np.random.default_rng()  # not from a game's seed: what it draws must not tell of the board
         policy: Policy | SessionPolicy | None = None
         session: Session | None = None
-        problem = ""
         while True:
+            problem = ""
             with self._news:
                 while not (self._groups or self._finished or self._stopped):
                     self._news.wait()
@@ -214,14 +273,15 @@ class _Worker:
                 group, finished = self._take(), self._finished
                 self._finished = []
                 self._thinking = group.asks if group else ()
-                self._busy_since = time.monotonic()
-            if policy is None and not problem:
+                self._turns += 1
+            if policy is None and group is not None:
                 try:
-                    policy = load_policy(self._source)
-                    session = policy.begin() if isinstance(policy, SessionPolicy) else None
+                    loaded = load_policy(self._source)
+                    session = loaded.begin() if isinstance(loaded, SessionPolicy) else None
                     if "torch" in sys.modules:  # its threads would take the cores from the rooms
                         sys.modules["torch"].set_num_threads(1)
-                except Exception as error:
+                    policy = loaded
+                except Exception as error:  # it may have been written just then: loaded again for the next
                     problem = f"{self.name} cannot be loaded ({type(error).__name__})"
             if session is not None and finished:
                 self._end_games(session, finished)
@@ -233,19 +293,34 @@ class _Worker:
                     answers = self._answer(policy, session, group, rng)
                 if not self._stopped:
                     self._deliver(answers)
-            self._thinking, self._busy_since = (), None
+            self._thinking = ()
+            self._turns += 1
         if session is not None:
             session.close()
 
     def _take(self) -> _Group | None:
-        """All that waits and is of the same kind as the first, without what is asked anew already."""
+        """Up to `AT_ONCE` of what waits and is of the same kind as the first, without what is asked anew
+        already. Those go first that have waited longest; the others follow when each kind had its turn."""
         if not self._groups:
             return None
         kind = self._groups[0].kind
-        same = [group for group in self._groups if group.kind == kind]
+        taken = self._merged(kind)
         self._groups = [group for group in self._groups if group.kind != kind]
+        if taken is not None and len(taken.asks) > AT_ONCE:
+            since = {seat: place for place, seat in enumerate(self._newest)}  # asked anew, it keeps its place
+            order = np.argsort([since[_seat_of(ask)] for ask in taken.asks], kind="stable")
+            self._groups.append(taken.of(order[AT_ONCE:]))
+            taken = taken.of(order[:AT_ONCE])
+        self._waiting = sum(len(each.asks) for each in self._groups)
+        for ask in taken.asks if taken else ():
+            self._newest.pop(_seat_of(ask), None)
+        return taken
+
+    def _merged(self, kind: str) -> _Group | None:
+        """What waits of a kind, each seat's newest ask alone; None where there is nothing."""
+        same = [group for group in self._groups if group.kind == kind]
         asks = [ask for group in same for ask in group.asks]
-        fresh = [self._newest.get((ask.room, ask.seat)) == ask.tick for ask in asks]
+        fresh = [self._newest.get(_seat_of(ask)) == ask.tick for ask in asks]
         first = same[0]
         if len(same) == 1 and all(fresh):
             return first
@@ -253,13 +328,10 @@ class _Worker:
         if not len(places):
             return None
         memories = [group.memories for group in same if group.memories is not None]
-        return _Group(
-            kind,
-            tuple(asks[place] for place in places),
-            np.concatenate([group.views for group in same]).take(places),
-            np.concatenate([group.masks for group in same])[places],
-            np.concatenate(memories).take(places) if memories else None,
-        )
+        views = np.concatenate([group.views for group in same])
+        masks = np.concatenate([group.masks for group in same])
+        merged = _Group(kind, tuple(asks), views, masks, np.concatenate(memories) if memories else None)
+        return merged.of(places)
 
     def _answer(
         self, policy: Policy | SessionPolicy, session: Session | None, group: _Group, rng: np.random.Generator
@@ -272,10 +344,7 @@ class _Worker:
                 return [Answer(group.asks[0], -1, f"{self.name} failed ({type(error).__name__})")]
             answers = []
             for place in range(len(group.asks)):
-                part = slice(place, place + 1)
-                memories = group.memories[part] if group.memories is not None else None
-                alone = _Group(group.kind, group.asks[part], group.views[part], group.masks[part], memories)
-                answers += self._answer(policy, session, alone, rng)
+                answers += self._answer(policy, session, group.of(np.array([place])), rng)
             return answers
         answers = []
         for ask, action in zip(group.asks, actions.tolist(), strict=True):
@@ -296,7 +365,7 @@ class _Worker:
         return actions
 
     def _number(self, ask: Ask) -> int:
-        seat = (ask.room, ask.seat)
+        seat = _seat_of(ask)
         if seat not in self._numbers:
             self._numbers[seat] = next(self._next_number)
         return self._numbers[seat]

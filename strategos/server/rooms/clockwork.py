@@ -10,31 +10,26 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-import math
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import structlog
 
 from strategos.games.spec import LeavableGame
-from strategos.server.access.tokens import SPECTATOR
 from strategos.server.records.journal import TICK, Journal, pack_actions
+from strategos.server.rooms import shadows
 from strategos.server.rooms.agents import Agents, Answer, Ask
 from strategos.server.rooms.endings import Endings
 from strategos.server.rooms.kinds import SUBSTITUTES
 from strategos.server.rooms.lobby import Lobby
-from strategos.server.rooms.looks import needs_delay
 from strategos.server.rooms.pools import Pool
-from strategos.server.rooms.room import Room, Seat
+from strategos.server.rooms.room import Room
+from strategos.server.rooms.seat import Seat
 from strategos.server.settings import Settings
 
 HOUSEKEEPING_S = 1.0
 LATE_S = 1.0
 """A real-time room that is further behind than this skips the ticks it has missed."""
-UNWATCHED_S = 60.0
-"""The position that spectators see is let go after so long without any."""
-CATCH_UP_TICKS = 64
-"""What the position that spectators see may gain on the game in one turn."""
 log = structlog.get_logger("strategos.server")
 
 
@@ -59,6 +54,8 @@ class Clockwork:
         self._number = itertools.count()
         self._wake = asyncio.Event()
         self._begun: list[Room] = []
+        self.chores: list[Callable[[], None]] = []
+        """What others want done in every round of housekeeping."""
 
     # -- what the hall tells ---------------------------------------------------------------------------------
 
@@ -86,13 +83,16 @@ class Clockwork:
         self.journal.note("UPDATE seats SET gone = 1 WHERE room = ? AND chair = ?", room.id, chair)
         room.tell("left", seat=number, name=seat.name)
         room.touch()
-        if not room.running or number < 0:
-            return
-        if isinstance(room.game, LeavableGame):
-            seat.leaving = seat.left_at < 0 and room.alive[number]
-            seat.queue.clear()
-        else:
+        if room.phase == "preparing" and all(each.gone for each in room.chairs if each.ident):
+            self.lobby.close(room)  # nobody waits for its board any more
+        elif room.running:
+            self._note_surrenders(room, room.give_up_gone())
             self._ask([room])
+            self.moved(room)
+
+    def surrender(self, room: Room, chair: int) -> None:
+        """A player gives up the game, on its coming tick."""
+        self._note_surrenders(room, room.surrender(chair))
         self.moved(room)
 
     def wake(self) -> None:
@@ -100,9 +100,22 @@ class Clockwork:
         self._wake.set()
 
     def resume(self, room: Room) -> None:
-        """Go on with a room that runs already."""
+        """Go on with a room that runs; who has left before that surrenders."""
+        self._note_surrenders(room, room.give_up_gone())
         self._begun.append(room)
-        self.wake()
+        self.moved(room)
+
+    def note_queues(self, room: Room) -> None:
+        """Note what has changed in the queues of a running room since they were last written."""
+        for chair, seat in enumerate(room.chairs if room.running else ()):
+            if seat.queue.changed:
+                for statement, values in seat.queue.lines(room.id, chair):
+                    self.journal.note(statement, *values)
+
+    def _note_surrenders(self, room: Room, chairs: Iterable[int]) -> None:
+        """Until its tick a surrender is a word only: that must outlive the process, too."""
+        for chair in chairs:
+            self.journal.note("UPDATE seats SET leaving = 1 WHERE room = ? AND chair = ?", room.id, chair)
 
     def answered(self, answers: Sequence[Answer]) -> None:
         """Take what agents play, or take them off their seats."""
@@ -178,7 +191,13 @@ class Clockwork:
         return [room for room in due.values() if room.running]
 
     def _play(self, pool: Pool, rooms: list[Room]) -> None:
-        actions = np.stack([room.collect() for room in rooms])
+        collected: dict[str, np.ndarray] = {}
+        for room in rooms:
+            self._guarded(room, lambda each: collected.update({each.id: each.collect()}))
+        rooms = [room for room in rooms if room.id in collected]
+        if not rooms:
+            return
+        actions = np.stack(list(collected.values()))
         step = pool.step([room.row for room in rooms], actions)
         for place, room in enumerate(rooms):
             if place in step.faults:
@@ -188,10 +207,11 @@ class Clockwork:
                 self._guarded(room, self._played, actions[place], bool(step.over[place]))
 
     def _played(self, room: Room, actions: np.ndarray, over: bool) -> None:
-        before = room.alive
+        before, keys = room.alive, room.keys(actions)
         surrendered = room.played(actions)
         room.alive = room.pool.alive(room.row)
-        self.journal.note(TICK, room.id, room.tick - 1, pack_actions(actions))
+        self.journal.note(TICK, room.id, room.tick - 1, pack_actions(actions, keys))
+        self.note_queues(room)
         self.endings.tell_followers("played", room.id, actions)
         for number in surrendered:
             self.endings.later(room, "surrendered", seat=number, name=room.seats[number].name)
@@ -230,7 +250,7 @@ class Clockwork:
         if answer.problem:
             log.warning("an agent has failed", room=room.id, seat=number, problem=answer.problem)
             if isinstance(room.game, LeavableGame):
-                seat.leaving = True
+                self._note_surrenders(room, room.give_up([number]))
             elif seat.agent and seat.agent != self._stand_in(room):
                 seat.agent, seat.asked_at = self._stand_in(room), -1
                 self._ask([room])
@@ -287,7 +307,7 @@ class Clockwork:
         room.tell("started", seats=list(room.names))
         room.touch()
         if room.spectators:
-            self.open_shadow(room)
+            shadows.open_shadow(room)
         self.resume(room)
 
     def _set_deadline(self, room: Room, now: float) -> None:
@@ -306,12 +326,17 @@ class Clockwork:
             heapq.heappush(self._deadlines, (room.deadline, next(self._number), room))
 
     def _clean(self) -> None:
-        """Once a second: who is absent, what is idle, which agents hang."""
+        """Once a second: who is absent, what is idle, which agents hang, what others want done."""
         now = self._clock()
         for name in self.agents.take_off_the_stuck(self.settings.agent_s, now):
             log.error("an agent hangs and is taken off", agent=name)
         for room in list(self.lobby.rooms.values()):
             self._guarded(room, self._clean_room, now)
+        for chore in tuple(self.chores):
+            try:
+                chore()
+            except Exception:
+                log.exception("a chore of the housekeeping has failed")
 
     def _clean_room(self, room: Room, now: float) -> None:
         for seat in room.chairs:
@@ -319,7 +344,7 @@ class Clockwork:
                 seat.heard = now
             if not seat.free and not seat.agent and not seat.gone:
                 room.heard = max(room.heard, seat.heard)
-        self._tend_shadow(room, now)
+        shadows.tend(room, self.settings.spectator_delay_ticks, now)
         idle_s = now - room.heard
         if room.phase == "over":
             if now - room.ended_at > self.settings.linger_s:
@@ -327,58 +352,39 @@ class Clockwork:
         elif not room.running:
             if idle_s > self.settings.open_idle_s:
                 self.lobby.close(room)
-        elif idle_s > self.settings.idle_s or not room.anybody():
+        elif self._is_for_nobody(room, idle_s):
             self.endings.end(room, "idle")
             self.wake()
         else:
+            self.note_queues(room)
             self._clean_absent(room, now)
+
+    def _is_for_nobody(self, room: Room, idle_s: float) -> bool:
+        """Whether a game that is not rated goes on for nobody. A rated one always has an end: who is absent
+        surrenders or is played for, and agents play on. It must not be ended by going away from it."""
+        if room.counts or any(seat.leaving for seat in room.seats):
+            return False
+        return idle_s > self.settings.idle_s or not room.anybody()
 
     def _clean_absent(self, room: Room, now: float) -> None:
         limit_s = self.settings.absent_s
         if not isinstance(room.game, LeavableGame):
             self._ask([room])  # somebody who was here a second ago may be away now
             return
+        late: list[tuple[float, int]] = []
         for number in room.waiting_for():
             seat = room.seats[number]
             # Without a clock, who is on the move has the time since the others moved.
             since = seat.heard if room.options.pace.seconds else max(seat.heard, room.ticked_at)
             if not seat.agent and not seat.listeners and now - since > limit_s:
-                seat.leaving = True
+                late.append((seat.heard, number))
+        self._note_surrenders(room, room.give_up(number for _, number in sorted(late)))
         self.moved(room)
-
-    # -- the position that spectators see --------------------------------------------------------------------
-
-    def open_shadow(self, room: Room) -> None:
-        """Begin the position that spectators see, where the whole board must be shown late."""
-        if room.running and needs_delay(room) and room.shadow < 0:
-            room.shadow, room.shadow_tick = room.pool.take(), 0
-            room.pool.begin(room.shadow, room.seed)
-
-    def catch_up(self, room: Room) -> bool:
-        """Play a few ticks of a room's shadow; whether it is as far as it may be."""
-        if room.shadow < 0:
-            return True
-        target = max(0, room.tick - self.settings.spectator_delay_ticks)
-        last = min(target, room.shadow_tick + CATCH_UP_TICKS)
-        for tick in range(room.shadow_tick, last):
-            room.pool.step([room.shadow], room.actions[tick][None])
-        room.shadow_tick = last
-        return last == target
-
-    def _tend_shadow(self, room: Room, now: float) -> None:
-        watched = any(chair == SPECTATOR for chair in room.mailboxes.values())
-        if watched or now - max(room.spectators.values(), default=-math.inf) < UNWATCHED_S:
-            self.open_shadow(room)
-            if room.running and not self.catch_up(room):
-                room.touch()
-        elif room.shadow >= 0:
-            room.pool.give(room.shadow)
-            room.shadow = -1
 
     def _step_shadows(self, rooms: Iterable[Room]) -> None:
         for room in rooms:
             if room.shadow >= 0 and room.running:
-                self._guarded(room, self.catch_up)
+                self._guarded(room, shadows.catch_up, self.settings.spectator_delay_ticks)
 
     def _guarded(self, room: Room, call: Callable[..., object], *arguments: object) -> None:
         """Whatever is raised in one room ends that room, and no other."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable
 
 import structlog
@@ -11,6 +10,7 @@ import structlog
 from strategos.server.records.journal import Journal, wall_clock
 from strategos.server.records.ratings import Ratings
 from strategos.server.rooms.agents import Agents
+from strategos.server.rooms.pools import Pool
 from strategos.server.rooms.room import Room, sides_of
 from strategos.server.settings import Settings
 from strategos.server.terms import Follower, Result
@@ -63,12 +63,13 @@ class Endings:
             return
         begun = room.running
         room.phase, room.ended_at, room.deadline = "over", self._clock(), None
-        seats = len(room.order)
-        returns = room.pool.returns(room.row) if reason == "played" else (0.0,) * seats
-        places = room.pool.places(room.row, returns) if reason == "played" else (1,) * seats
+        returns = room.pool.returns(room.row) if reason == "played" else (0.0,) * len(room.order)
+        points = _points_at_the_limit(room) if reason == "limit" else returns
+        places = room.pool.places(room.row, points) if begun else Pool.places_of(points)
         recorded = self.settings.record and begun and room.tick > 0 and not room.unrecorded
-        ratings = self._rate(room, returns) if self._counts(room, reason) else (None,) * seats
-        replay = secrets.token_urlsafe(12)
+        rated = reason in ("played", "limit") and room.counts
+        ratings = self._rate(room, points) if rated else (None,) * len(room.order)
+        replay = room.id  # known from the start, so that a link to it can be given before the end
         room.result = Result(returns, places, replay if recorded else "", reason, ratings)
         if begun:
             self.journal.note(
@@ -78,6 +79,7 @@ class Endings:
                 int(reason != "played"), room.tick, room.pool.hash(room.row), room.seed,
                 int(room.options.private), wall_clock(), int(recorded),
             )  # fmt: skip
+        self.journal.note("DELETE FROM moves WHERE room = ?", room.id)
         if recorded:
             self.journal.note("UPDATE rooms SET phase = 'over' WHERE id = ?", room.id)
             self.finished += 1
@@ -94,15 +96,15 @@ class Endings:
         )
         log.info("a game has ended", room=room.id, game=room.game.spec.name, reason=reason, ticks=room.tick)
 
-    def _counts(self, room: Room, reason: str) -> bool:
-        """Public games that were played to their end, with a person among the players."""
-        return (
-            reason == "played"
-            and not room.options.private
-            and room.options.seed is None
-            and any(seat.ident for seat in room.seats)
-        )
+    def _rate(self, room: Room, points: tuple[float, ...]) -> tuple[float | None, ...]:
+        return self.ratings.update(room.game.spec.name, room.players, sides_of(room), points)
 
-    def _rate(self, room: Room, returns: tuple[float, ...]) -> tuple[float | None, ...]:
-        names = [seat.agent or seat.name for seat in room.seats]
-        return self.ratings.update(room.game.spec.name, names, sides_of(room), returns)
+
+def _points_at_the_limit(room: Room) -> tuple[float, ...]:
+    """Of each seat: a draw of the sides that are left; who is out has lost to them, and draws with nobody."""
+    points = [-1.0] * len(room.order)
+    for side in sides_of(room):
+        if any(room.alive[seat] for seat in side):
+            for seat in side:
+                points[seat] = 0.0
+    return tuple(points)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
 from typing import Any
+
+import numpy as np
 
 from strategos.games import GAMES, make_game
 from strategos.games.generals.record import MAX_PLAYERS, RULESETS
@@ -90,7 +94,7 @@ def build(name: str, options: Mapping[str, Any], *, board_cells: int) -> Game:
         if not holds(value):
             raise HallError("invalid", f"the option {key} of {name} must be {what}")
         chosen[key] = tuple(value) if isinstance(value, list) else value
-    if chosen.get("height", 20) * chosen.get("width", 20) > board_cells:
+    if "height" in known and chosen.get("height", 20) * chosen.get("width", 20) > board_cells:
         raise HallError("invalid", f"this server plays on boards of at most {board_cells} tiles")
     try:
         return make_game(name, **chosen)
@@ -104,8 +108,33 @@ def key_of(game: Game) -> str:
 
 
 def layout_of(game: Game) -> str:
-    """The same text for games that share their compiled kernels."""
-    return f"{game.spec.name} {game.state_dtype.itemsize} {game.view_dtype.itemsize} {game.spec.num_players}"
+    """The same text for games that share their compiled kernels: those whose records have the same fields,
+    as those of Blob for any number of players, or of Generals on 10 x 10 and 5 x 20 tiles."""
+    return f"{game.spec.name} {_fields(game.state_dtype, game.view_dtype, game.memory_dtype)}"
+
+
+@lru_cache(256)  # writing out what a dtype has takes as long as making a game
+def _fields(*records: np.dtype) -> str:
+    return hashlib.sha256(repr(records).encode()).hexdigest()[:32]
+
+
+def size_in_words(game: Game) -> str:
+    """How players call the layout of a game, as in 20 x 20 for 2."""
+    board = f"{game.options['height']} x {game.options['width']} " if "height" in game.options else ""
+    return f"{board}for {game.spec.num_players}"
+
+
+@cache
+def _usual_layouts(name: str) -> frozenset[str]:
+    return frozenset(
+        layout_of(make_game(name, **quick_options(name, players)))
+        for players in range(FEWEST[name], MOST[name] + 1)
+    )
+
+
+def is_usual(game: Game) -> bool:
+    """Whether there are quick matches on boards of this layout."""
+    return layout_of(game) in _usual_layouts(game.spec.name)
 
 
 def with_players(name: str, options: Mapping[str, Any], seats: list[int]) -> dict[str, Any]:

@@ -6,13 +6,12 @@ Called on the loop of the hall. What begins a game and what it costs to play one
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
-
-import structlog
 
 from strategos.games.spec import Game
 from strategos.server.access.limits import Addresses
@@ -21,8 +20,8 @@ from strategos.server.access.tokens import Tokens
 from strategos.server.records.journal import Journal, wall_clock
 from strategos.server.rooms import kinds
 from strategos.server.rooms.agents import Agents
+from strategos.server.rooms.compilations import Compilations
 from strategos.server.rooms.pools import Pool
-from strategos.server.rooms.prepare import is_ready, prepare
 from strategos.server.rooms.room import Room, Seat, sides_of
 from strategos.server.settings import Settings
 from strategos.server.terms import HallError, Pace, RoomOptions, Ticket
@@ -38,8 +37,7 @@ _PUT_ROOM = (
     "INSERT INTO rooms (id, code, game, options, pace, seconds, agents, private, chosen_seed, tick_limit, "
     "quick, seed, made_at, phase, seating) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-log = structlog.get_logger("strategos.server")
-PUT_SEAT = "INSERT OR REPLACE INTO seats VALUES (?, ?, ?, ?, ?, ?)"
+PUT_SEAT = "INSERT OR REPLACE INTO seats (room, chair, name, ident, agent, gone) VALUES (?, ?, ?, ?, ?, ?)"
 
 
 class Lobby:
@@ -61,21 +59,18 @@ class Lobby:
         self.pools: dict[str, Pool] = {}
         self.closing = False
         self._clock, self._on_full = clock, on_full
-        self._preparing: dict[str, asyncio.Task] = {}
-        self._one_compiler = asyncio.Lock()
+        self.compilations = Compilations(settings, clock=clock)
         self._creates, self._joins = Addresses(), Addresses()
 
     def create(self, options: RoomOptions, *, name: str, address: str) -> Ticket:
         """A new room, and its first free seat for whoever makes it."""
         now = self._clock()
         self._require_open()
-        rate = self.settings.creates_per_minute
-        if not self._creates.take(address, rate / 60, rate, now):
-            raise HallError("exhausted", "too many new rooms from this address; wait a minute")
+        self._require_rate(address, now)
         game = self.check(options)
-        shown = clean_name(name, self.agents.names(game.spec.name))
+        shown = clean_name(name, self.agents.reserved(game.spec.name))
         self._require_room_for_one(address)
-        room = self._open(options, game, now)
+        room = self._open(options, game, now, self.compilations.order(game, address))
         return self._sit(room, self._free_chair(room, None, None), shown, address)
 
     def check(self, options: RoomOptions) -> Game:
@@ -90,8 +85,8 @@ class Lobby:
             raise HallError("invalid", f"in real time a tick takes at least {least} seconds")
         if pace.kind == "lockstep" and 0 < pace.seconds < least:
             raise HallError("invalid", f"a clock gives at least {least} seconds, or 0 for no clock")
-        if type(options.tick_limit) is not int or options.tick_limit < 0:
-            raise HallError("invalid", "a tick limit is a whole number, 0 for none")
+        if type(options.tick_limit) is not int or not 0 <= options.tick_limit < 1 << 32:
+            raise HallError("invalid", f"a tick limit is a whole number to {(1 << 32) - 1}, 0 for none")
         if options.seed is not None and (type(options.seed) is not int or not 0 <= options.seed < 1 << 63):
             raise HallError("invalid", f"a seed is a whole number from 0 to {(1 << 63) - 1}")
         if options.seed is not None and not options.private:
@@ -132,7 +127,7 @@ class Lobby:
         room = self.find_for(where, address)
         if room.phase != "open":
             raise HallError("over" if room.phase == "over" else "late", "the game has begun without you")
-        shown = clean_name(name, self.agents.names(room.game.spec.name))
+        shown = clean_name(name, self.agents.reserved(room.game.spec.name))
         return self._sit(room, self._free_chair(room, seat, team), shown, address)
 
     def quick_match(self, game: str, *, name: str, address: str, players: int) -> Ticket:
@@ -163,11 +158,14 @@ class Lobby:
         return ticket
 
     def force(self, room: Room, chair: int, on: bool) -> None:
-        """Whether this seat wants to start before the room is full; enough of them start it."""
+        """Whether this seat wants to start before the room is full; enough of them start it.
+
+        `HallError` "exhausted" where the board for so few cannot be compiled now; to be asked again later.
+        """
         if room.phase != "open":
             raise HallError("late", "the game has begun")
         room.chairs[chair].wants_start = bool(on)
-        self._count_votes(room)
+        self._count_votes(room, room.chairs[chair].address)
 
     def leave(self, room: Room, chair: int) -> None:
         """Give a seat back before the game."""
@@ -179,7 +177,7 @@ class Lobby:
         if not any(each.ident for each in room.chairs):
             self.close(room)
         else:
-            self._count_votes(room)
+            self._count_again(room, seat.address)
 
     def rematch(self, room: Room, chair: int) -> Ticket:
         """A seat in the next room of the same table, seats moved on by one; the first to ask makes it."""
@@ -188,13 +186,15 @@ class Lobby:
         self._require_open()
         now, old = self._clock(), room.chairs[chair]
         if room.next_room not in self.rooms:
+            self._require_rate(old.address, now)
             self._require_room_for_one(old.address)
             turn, size = _turn(room), len(room.order)
             agents = {
                 (number + turn) % size: seat.agent for number, seat in enumerate(room.seats) if seat.agent
             }
             options = replace(room.options, options=dict(room.game.options), agents=agents, seed=None)
-            following = self._open(options, self.check(options), now)
+            game = self.check(options)
+            following = self._open(options, game, now, self.compilations.order(game, old.address))
             room.next_room = following.id
             room.tell("rematch", room=following.id, code=following.code)
         following = self.rooms[room.next_room]
@@ -231,6 +231,8 @@ class Lobby:
             if row >= 0:
                 room.pool.give(row)
         room.row = room.shadow = -1
+        if room.preparing is not None:
+            room.preparing.cancel()
         if room.phase in ("open", "preparing"):
             self.journal.note("DELETE FROM seats WHERE room = ?", room.id)
             self.journal.note("DELETE FROM rooms WHERE id = ?", room.id)
@@ -244,32 +246,7 @@ class Lobby:
             self.pools[key] = Pool(game)
         return self.pools[key]
 
-    async def prepared(self, game: Game) -> None:
-        """Wait until games of this layout play without a pause."""
-        layout = kinds.layout_of(game)
-        if is_ready(game):
-            return
-        if layout not in self._preparing:
-            self._preparing[layout] = asyncio.create_task(self._prepare(game))
-        await asyncio.shield(self._preparing[layout])
-
-    async def stop(self) -> None:
-        """End what still compiles."""
-        tasks = list(self._preparing.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _prepare(self, game: Game) -> None:
-        try:
-            async with self._one_compiler:
-                problem = await prepare(game)
-            if problem:
-                log.warning("the kernels were compiled in the server itself", problem=problem)
-        finally:  # one that failed is tried again for the next room
-            self._preparing.pop(kinds.layout_of(game), None)
-
-    def _open(self, options: RoomOptions, game: Game, now: float) -> Room:
+    def _open(self, options: RoomOptions, game: Game, now: float, preparing: asyncio.Task[None]) -> Room:
         code = "".join(secrets.choice(_LETTERS) for _ in range(_CODE_LETTERS))
         seed = secrets.randbits(62) if options.seed is None else options.seed
         room = Room(
@@ -283,6 +260,7 @@ class Lobby:
             made_at=wall_clock(),
             heard=now,
             order=list(range(game.spec.num_players)),
+            preparing=preparing,
         )
         self.rooms[room.id] = room
         self.codes[code] = room.id
@@ -297,7 +275,6 @@ class Lobby:
             taken.append(apart(agent, taken))
             room.chairs[chair] = Seat(name=taken[-1], agent=agent, heard=now)
             self.journal.note(PUT_SEAT, room.id, chair, taken[-1], "", agent, 0)
-        room.preparing = asyncio.create_task(self.prepared(game))
         return room
 
     def _sit(self, room: Room, chair: int, name: str, address: str) -> Ticket:
@@ -310,7 +287,7 @@ class Lobby:
         room.tell("joined", seat=chair, name=shown)
         room.touch()
         if any(seat.free for seat in room.chairs):
-            self._count_votes(room)
+            self._count_again(room, address)
         else:
             self._on_full(room)
         return Ticket(room.id, room.seat_of(chair), token, room.code)
@@ -331,7 +308,12 @@ class Lobby:
             )
         return free[0]
 
-    def _count_votes(self, room: Room) -> None:
+    def _count_again(self, room: Room, address: str) -> None:
+        """As `_count_votes`; where the board cannot be compiled now, the room waits on for its players."""
+        with contextlib.suppress(HallError):
+            self._count_votes(room, address)
+
+    def _count_votes(self, room: Room, address: str) -> None:
         people = [seat for seat in room.chairs if seat.ident]
         votes = sum(seat.wants_start for seat in people)
         sitting = [chair for chair, seat in enumerate(room.chairs) if not seat.free]
@@ -348,14 +330,22 @@ class Lobby:
             game = kinds.build(room.game.spec.name, options, board_cells=self.settings.board_cells)
         except HallError:
             return  # one team sits alone: the room waits on
+        before, room.preparing = room.preparing, self.compilations.order(game, address)
+        if before is not None:
+            before.cancel()
         room.game, room.pool, room.order = game, self.pool_of(game), sitting
         room.options = replace(room.options, options=dict(game.options))
-        room.preparing = asyncio.create_task(self.prepared(game))
         self._on_full(room)
 
     def _require_open(self) -> None:
         if self.closing:
             raise going_down(self.settings)
+
+    def _require_rate(self, address: str, now: float) -> None:
+        """Count a new room of an address; `HallError` "exhausted" where they are too many."""
+        rate = self.settings.creates_per_minute
+        if not self._creates.take(address, rate / 60, rate, now):
+            raise HallError("exhausted", "too many new rooms from this address; wait a minute")
 
     def _require_room_for_one(self, address: str) -> None:
         living = [room for room in self.rooms.values() if room.phase != "over"]
@@ -363,9 +353,10 @@ class Lobby:
             raise HallError(
                 "exhausted", "the server has as many games as it takes; join one, or try again later"
             )
-        own = sum(any(seat.address == address and not seat.gone for seat in room.chairs) for room in living)
-        if own >= self.settings.games_per_address:
-            raise HallError("exhausted", "too many games of this address; finish or leave some")
+        # A game goes on without who has left it: it counts until it ends. After a restart nobody's is known.
+        own = sum(any(seat.address == address for seat in room.chairs) for room in living)
+        if address and own >= self.settings.games_per_address:
+            raise HallError("exhausted", "too many games of this address; finish some")
         over = [room for room in self.rooms.values() if room.phase == "over"]
         for old in sorted(over, key=lambda room: room.ended_at)[: max(0, len(over) - self.settings.games)]:
             self.close(old)

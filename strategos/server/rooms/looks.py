@@ -30,8 +30,8 @@ def look(room: Room, chair: int, now: float) -> Snapshot:
         view=pool.views[rows, number].copy().reshape(()) if begun else None,
         mask=pool.masks[room.row, number].copy() if begun else None,
         memory=pool.memories[rows, number].copy().reshape(()) if begun and len(pool.memories) else None,
-        queue=tuple(action for action, _ in seat.queue),
-        taken=seat.taken,
+        queue=tuple(seat.queue),
+        taken=seat.queue.taken,
         **_public(room, now),
     )
 

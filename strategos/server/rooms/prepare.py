@@ -29,8 +29,8 @@ from strategos.server.rooms.whole_board import whole_board
 LIMIT_S = 300.0
 _NICE = 2
 _PR_SET_PDEATHSIG = 1
-_ready: set[str] = set()
-"""Layouts whose kernels this process has."""
+_ready: dict[str, Game] = {}
+"""Layouts whose kernels this process has, and the first game of each."""
 
 
 def is_ready(game: Game) -> bool:
@@ -38,8 +38,16 @@ def is_ready(game: Game) -> bool:
     return layout_of(game) in _ready
 
 
+def ready_games() -> list[Game]:
+    """A game of each layout that is ready."""
+    return list(_ready.values())
+
+
 async def prepare(game: Game) -> str:
-    """Make `game` playable without a pause; the answer says what went wrong in the child, "" for nothing."""
+    """Make `game` playable without a pause; the answer says what went wrong in the child, "" for nothing.
+
+    Cancelled, it leaves no child behind.
+    """
     if is_ready(game):
         return ""
     note = _cache_note(game)
@@ -49,8 +57,13 @@ async def prepare(game: Game) -> str:
         if note is not None and not problem:
             with contextlib.suppress(OSError):
                 note.touch()
-    await asyncio.to_thread(warm, game)
-    _ready.add(layout_of(game))
+    warming = asyncio.ensure_future(asyncio.to_thread(warm, game))
+    try:
+        await asyncio.shield(warming)
+    except asyncio.CancelledError:  # a thread cannot be stopped: who is next waits for its end
+        await asyncio.wait([warming])
+        raise
+    _ready[layout_of(game)] = game
     return problem
 
 

@@ -1,7 +1,8 @@
 """After a restart: rooms come back out of the journal, and running games are played again from their seeds.
 
 A game stands where its last committed tick left it, byte for byte, memories included; its players' tokens
-stay good. Runs before any entrance opens.
+stay good, their moves wait as they did, and the keys of those that were played are known. Runs before any
+entrance opens.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ import structlog
 
 from strategos.games import make_game
 from strategos.games.spec import LEAVE
-from strategos.server.records.journal import JournalError, unpack_actions
+from strategos.server.records.journal import JournalError, keys_of, unpack_actions
 from strategos.server.rooms.clockwork import Clockwork
 from strategos.server.rooms.endings import Endings
 from strategos.server.rooms.lobby import Lobby
 from strategos.server.rooms.pools import Pool
-from strategos.server.rooms.room import Room, Seat
+from strategos.server.rooms.room import Room
+from strategos.server.rooms.seat import MoveQueue, Seat
 from strategos.server.terms import Pace, RoomOptions
 
 _COLUMNS = (
@@ -40,7 +42,7 @@ async def restore(lobby: Lobby, clockwork: Clockwork, endings: Endings, now: flo
     for room in rooms:
         lobby.rooms[room.id] = room
         lobby.codes[room.code] = room.id
-        room.preparing = asyncio.create_task(lobby.prepared(room.game))
+        room.preparing = lobby.compilations.order(room.game)
     running = [room for room in rooms if room.phase == "running"]
     await asyncio.gather(*(room.preparing for room in running if room.preparing), return_exceptions=True)
     by_pool: dict[Pool, list[Room]] = {}
@@ -51,7 +53,6 @@ async def restore(lobby: Lobby, clockwork: Clockwork, endings: Endings, now: flo
     for room in running:
         if room.running:
             clockwork.resume(room)
-            clockwork.moved(room)
     for room in rooms:
         if room.phase == "open" and not any(seat.free for seat in room.chairs):
             clockwork.full(room)
@@ -69,10 +70,14 @@ def _room(lobby: Lobby, row: tuple, now: float) -> Room:
     game = make_game(game_name, **chosen)
     order = json.loads(seating)
     chairs = [Seat() for _ in range(max(order) + 1)]
-    seats = lobby.journal.read("SELECT chair, name, ident, agent, gone FROM seats WHERE room = ?", ident)
-    for chair, name, token, agent, gone in seats:
+    seats = lobby.journal.read(
+        "SELECT chair, name, ident, agent, gone, leaving FROM seats WHERE room = ?", ident
+    )
+    for chair, name, token, agent, gone, leaving in seats:
         if chair < len(chairs):
-            chairs[chair] = Seat(name=name, ident=token, agent=agent, gone=bool(gone), heard=now)
+            chairs[chair] = Seat(
+                name=name, ident=token, agent=agent, gone=bool(gone), leaving=bool(leaving), heard=now
+            )
     return Room(
         id=ident,
         code=code,
@@ -128,10 +133,12 @@ def _replay(lobby: Lobby, endings: Endings, pool: Pool, rooms: list[Room], now: 
             endings.end(room, "fault")
         elif pool.game.over(pool.states[room.row : room.row + 1])[0]:
             endings.end(room, "played")  # killed between its last tick and its result
+        else:
+            _fill_queues(lobby, room)
 
 
 def _ticks(lobby: Lobby, room: Room, seats: int) -> tuple[list[np.ndarray], bool]:
-    """The actions of a room, int32 [P] each, and whether none is missing or damaged."""
+    """The actions of a room, int32 [P] each, and whether none is missing or damaged; keys are remembered."""
     found: list[np.ndarray] = []
     for tick, blob in lobby.journal.read(
         "SELECT tick, actions FROM ticks WHERE room = ? ORDER BY tick", room.id
@@ -143,4 +150,22 @@ def _ticks(lobby: Lobby, room: Room, seats: int) -> tuple[list[np.ndarray], bool
         if tick != len(found) or not ((actions >= 0) | (actions == LEAVE)).all():
             return found, False
         found.append(actions)
+        for number, digest in keys_of(blob, seats):
+            room.seats[number].remember(digest, int(actions[number]), tick)
     return found, True
+
+
+def _fill_queues(lobby: Lobby, room: Room) -> None:
+    """Let the moves wait again that waited when the last tick was committed."""
+    lines: dict[int, list[tuple]] = {}
+    for chair, *line in lobby.journal.read(
+        "SELECT chair, place, action, number FROM moves WHERE room = ? ORDER BY chair, place", room.id
+    ):
+        lines.setdefault(chair, []).append(tuple(line))
+    for chair, seat in enumerate(room.chairs):
+        if chair in lines:
+            seat.queue = MoveQueue.of(lines[chair])
+            if seat.leaving:
+                seat.queue.clear()
+    if not room.real_time:
+        room.take_from_queues()

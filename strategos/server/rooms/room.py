@@ -1,4 +1,4 @@
-"""The rules of one room: seats, queues of moves, keys, absence, and what is played on a tick.
+"""The rules of one room: who plays on which seat, who is there, and what is played on a tick.
 
 Data and decisions only: no clock of its own (every `now` is monotonic and given), no I/O, no asyncio.
 """
@@ -6,63 +6,21 @@ Data and decisions only: no clock of its own (every `now` is monotonic and given
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from strategos.games.spec import LEAVE, Game, LeavableGame
-from strategos.server.access.limits import Bucket
 from strategos.server.rooms.mailbox import Mailbox
 from strategos.server.rooms.pools import Pool
-from strategos.server.terms import Event, HallError, Result, RoomOptions, Ticket
+from strategos.server.rooms.seat import Seat, digest_of
+from strategos.server.terms import Event, HallError, Result, RoomOptions
 
-KEPT_KEYS = 256
-"""Idempotency keys that are remembered of each seat."""
-LONGEST_KEY = 128
 SECOND_LEAVE_TICKS = 50
 """After so many ticks the land of a player who surrendered is freed (rules/generals.md)."""
 HEARD_S = 20.0
 """Who does not listen is taken to be here for so long after the last call."""
-
-
-@dataclass
-class Seat:
-    """A chair at the table. Chairs keep their numbers; `Room.order` says which seat of the game each is."""
-
-    name: str = ""
-    ident: str = ""
-    """Number of the token that holds it; "" for an agent or an empty chair."""
-    agent: str = ""
-    address: str = ""
-    heard: float = 0.0
-    listeners: int = 0
-    wants_start: bool = False
-    gone: bool = False
-    """Has left for good."""
-    queue: deque[tuple[int, int]] = field(default_factory=deque)
-    """(action, number) of moves that wait."""
-    move: int | None = None
-    """What is played on the coming tick."""
-    numbered: int = -1
-    """The highest number that was given to a queued move."""
-    taken: int = -1
-    leaving: bool = False
-    """Surrenders on the coming tick."""
-    left_at: int = -1
-    """The tick at which it surrendered."""
-    answered: OrderedDict[str, tuple[int, int]] = field(default_factory=OrderedDict)
-    """Idempotency key, and the action and tick it was for."""
-    chats: Bucket | None = None
-    rematch: tuple[Ticket, str] | None = None
-    """Where it sits in the rematch, and the number of that token: who asks twice gets the same seat."""
-    asked_at: int = -1
-    """The last tick for which its agent, or who plays for it, was asked."""
-
-    @property
-    def free(self) -> bool:
-        return not (self.ident or self.agent)
 
 
 class Moves:
@@ -128,8 +86,9 @@ class Room:
     result: Result | None = None
     next_room: str = ""
     """Of the rematch."""
-    mailboxes: dict[Mailbox, int] = field(default_factory=dict)
-    """Listeners and their chairs; `SPECTATOR` for who only watches."""
+    mailboxes: dict[Mailbox, Seat | None] = field(default_factory=dict)
+    """Listeners and whose they are, None for who only watches. Of the person, not of the chair, which may be
+    another's by the time somebody stops to listen."""
     spectators: dict[str, float] = field(default_factory=dict)
     """Number of each spectator's token, and when it was heard of."""
     shadow: int = -1
@@ -154,6 +113,21 @@ class Room:
         return tuple(seat.name for seat in self.seats)
 
     @property
+    def players(self) -> tuple[str, ...]:
+        """Who is rated for each seat: an agent by its own name, wherever it sits."""
+        return tuple(seat.agent or seat.name for seat in self.seats)
+
+    @property
+    def counts(self) -> bool:
+        """Whether its result is rated: public, on a board nobody chose, with a person, and nobody twice.
+
+        Nor with a tick limit of its own: a draw with anybody would be as near as its maker likes.
+        """
+        chosen = self.options.private or self.options.seed is not None or self.options.tick_limit > 0
+        people = any(seat.ident for seat in self.seats)
+        return not chosen and people and len(set(self.players)) == len(self.order)
+
+    @property
     def passes(self) -> bool:
         """Who does not move passes; otherwise somebody must play for them."""
         return self.game.spec.simultaneous
@@ -173,7 +147,7 @@ class Room:
     def anybody(self) -> bool:
         """Whether any person still plays, or watches."""
         return bool(self.mailboxes) or any(
-            seat.ident and not seat.gone and not seat.leaving for seat in self.seats
+            seat.ident and not seat.gone and seat.left_at < 0 for seat in self.seats
         )
 
     def tell(self, kind: str, **data: object) -> None:
@@ -192,10 +166,9 @@ class Room:
     def act(self, chair: int, action: int, tick: int | None, key: str) -> int:
         """One move for the coming tick; the tick after it. See `Hall.act` for the refusals."""
         seat, number = self.chairs[chair], self._playing(chair)
-        if len(key) > LONGEST_KEY:
-            raise HallError("invalid", f"an idempotency key has at most {LONGEST_KEY} characters")
-        if key and key in seat.answered:
-            known, at = seat.answered[key]
+        digest = digest_of(key)
+        if digest in seat.answered:
+            known, at = seat.answered[digest]
             if known != action or (tick is not None and tick != at):
                 raise HallError("duplicate", "this idempotency key was used for another move; take a new one")
             return at + 1
@@ -210,11 +183,9 @@ class Room:
             raise HallError("illegal", self._why_not(number))
         if seat.move is not None:
             raise HallError("duplicate", f"a move for tick {self.tick} has been made; wait for the next tick")
-        seat.move = action
-        if key:
-            seat.answered[key] = (action, self.tick)
-            if len(seat.answered) > KEPT_KEYS:
-                seat.answered.popitem(last=False)
+        seat.move, seat.key = action, digest
+        if digest:
+            seat.remember(digest, action, self.tick)
         return self.tick + 1
 
     def enqueue(self, chair: int, action: int, number: int, limit: int) -> int:
@@ -227,8 +198,7 @@ class Room:
         self._require_in_the_game(seat, place)
         if len(seat.queue) >= limit:
             raise HallError("exhausted", f"at most {limit} moves wait; undo or clear some")
-        seat.numbered = seat.numbered + 1 if number < 0 else number
-        seat.queue.append((action, seat.numbered))
+        seat.queue.append(action, number)
         if not self.real_time:
             self.take_from_queue(place)
         return len(seat.queue)
@@ -237,8 +207,7 @@ class Room:
         """Take back the move that was queued last."""
         self._playing(chair)
         self._require_running()
-        if self.chairs[chair].queue:
-            self.chairs[chair].queue.pop()
+        self.chairs[chair].queue.pop()
 
     def clear(self, chair: int) -> None:
         """Take back all moves that wait."""
@@ -246,8 +215,8 @@ class Room:
         self._require_running()
         self.chairs[chair].queue.clear()
 
-    def surrender(self, chair: int) -> None:
-        """Leave the game on the coming tick."""
+    def surrender(self, chair: int) -> list[int]:
+        """Leave the game on the coming tick; who leaves now, as of `give_up`."""
         seat, number = self.chairs[chair], self._playing(chair)
         self._require_running()
         if not isinstance(self.game, LeavableGame):
@@ -255,8 +224,27 @@ class Room:
                 "invalid", f"a game of {self.game.spec.name} cannot be surrendered; leave, and a bot plays on"
             )
         self._require_in_the_game(seat, number)
-        seat.leaving = True
-        seat.queue.clear()
+        return self.give_up([number])
+
+    def give_up(self, numbers: Iterable[int]) -> list[int]:
+        """Let seats surrender on the coming tick, one after the other until the rest has won: who comes last
+        has not lost. Nothing happens to those that are out, and in a game that cannot be left. The chairs of
+        those that have not surrendered before."""
+        chairs = []
+        for number in numbers:
+            seat = self.seats[number]
+            if not isinstance(self.game, LeavableGame) or self.decided_by_leaving():
+                break
+            if seat.left_at < 0 and self.alive[number] and not seat.leaving:
+                seat.leaving = True
+                seat.queue.clear()
+                chairs.append(self.order[number])
+        return chairs
+
+    def give_up_gone(self) -> list[int]:
+        """Let those surrender who have left for good, in the order in which they left; as `give_up`."""
+        gone = [number for number, seat in enumerate(self.seats) if seat.gone]
+        return self.give_up(sorted(gone, key=lambda number: self.seats[number].heard))
 
     def take_from_queue(self, number: int) -> None:
         """Make the first legal move of a seat's queue its move; illegal ones before it are dropped."""
@@ -264,7 +252,7 @@ class Room:
         if seat.queue and not self.pool.masks[self.row, number].any():
             return  # not its turn: the queue waits
         while seat.move is None and seat.queue:
-            action, seat.taken = seat.queue.popleft()
+            action = seat.queue.take()
             if self.allows(number, action):
                 seat.move = action
 
@@ -302,7 +290,7 @@ class Room:
         """Whether a lockstep room may tick: everybody has moved, or nobody is left to be waited for."""
         if not self.running or self.real_time:
             return False
-        return not self.waiting_for() or self._decided_by_leaving()
+        return not self.waiting_for() or self.decided_by_leaving()
 
     def collect(self) -> np.ndarray:
         """What is played on this tick, int32 [P]; moves are used up. Who has none passes."""
@@ -321,6 +309,13 @@ class Room:
                 actions[number] = self.lowest(number)
         return actions
 
+    def keys(self, actions: np.ndarray) -> list[bytes]:
+        """Digests of the keys of the moves among `actions` [P] of this tick; b"" for a seat without."""
+        return [
+            seat.key if seat.move == action else b""
+            for seat, action in zip(self.seats, actions.tolist(), strict=True)
+        ]
+
     def leaves(self, seat: Seat) -> bool:
         """Whether a seat leaves on this tick: it surrenders, or its land is freed some time after."""
         if seat.leaving and seat.left_at < 0:
@@ -331,18 +326,23 @@ class Room:
         """Account for a tick that was played; the seats that have surrendered on it."""
         gone = []
         for number, seat in enumerate(self.seats):
-            seat.move = None
+            seat.move, seat.key = None, b""
+            seat.queue.played()
             if actions[number] == LEAVE and seat.left_at < 0:
                 seat.left_at, seat.leaving = self.tick, False
                 gone.append(number)
         self.actions.append(actions)
         self.tick += 1
         if not self.real_time:
-            for number in range(len(self.order)):
-                self.take_from_queue(number)  # nobody is waited for whose next move is there already
+            self.take_from_queues()
         return gone
 
-    def _decided_by_leaving(self) -> bool:
+    def take_from_queues(self) -> None:
+        """Of every seat: nobody is waited for whose next move is there already."""
+        for number in range(len(self.order)):
+            self.take_from_queue(number)
+
+    def decided_by_leaving(self) -> bool:
         """Whether those who surrender leave one side only: then nobody else is waited for."""
         leaving = [number for number, seat in enumerate(self.seats) if seat.leaving]
         if not leaving:
