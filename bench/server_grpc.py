@@ -4,7 +4,8 @@
 
 The server is a process of its own, the client is this one; both share the machine. `batch/...` plays actions
 of any kind in 512 games a call (1,024 actions), with and without what the players see. `unary/...` asks for
-the state of one seat. `experience/...` streams recorded games, made into chunks while they are streamed.
+the state of one seat. `experience/...` streams recorded games, made into chunks while they are streamed: to a
+consumer that keeps the bytes, and to one that makes arrays of them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import multiprocessing
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from measurement import Options, parse_options, rates, report
 
 GAMES = 512
 BOARD = {"height": 20, "width": 20}
-RECORDS = 64
+RECORDS = 128
 TICKS = 512
 
 
@@ -101,31 +102,30 @@ def measure_calls(options: Options, address: str) -> None:
 
 
 def measure_experience(options: Options, address: str, key: str) -> None:
-    """`experience/...`: steps a second out of records, and bytes of a view on the wire."""
+    """`experience/...`: steps a second out of records, as bytes and as arrays, and bytes of a step."""
     from strategos.client import Client
     from strategos.client.experiences import ExperienceStream
     from strategos.server.experience.chunks import decode_chunk
 
-    sizes: list[float] = []
-
-    def stream(client: Client) -> Callable[[], float]:
-        def work() -> float:
-            chunks = bytes_sent = 0
-            last: list[bytes] = []
-            for last in ExperienceStream(client, key, history=True, follow=False, credits=8192).batches():
-                chunks += len(last)
-                bytes_sent += sum(map(len, last))
-            steps = 64 * chunks
-            assert decode_chunk(last[-1]).steps == 64
-            sizes.append(bytes_sent / steps)
-            return steps
-
-        return work
+    def stream(client: Client) -> Iterator[list[bytes]]:
+        return ExperienceStream(client, key, history=True, follow=False, credits=8192).batches()
 
     with Client(address) as client:
-        values = rates(stream(client), 2 if options.quick else 5)
-    report(options, "experience/history", values, "steps/s", target="200,000")
-    report(options, "experience/size", sizes, "bytes a step")
+        chunks = [data for batch in stream(client) for data in batch]
+        steps = sum(decode_chunk(data).steps for data in chunks)
+
+        def taken() -> float:
+            assert sum(map(len, stream(client))) == len(chunks)
+            return steps
+
+        def decoded() -> float:
+            assert sum(decode_chunk(data).steps for batch in stream(client) for data in batch) == steps
+            return steps
+
+        repetitions = 3 if options.quick else 9
+        report(options, "experience/history", rates(taken, repetitions), "steps/s", target="200,000")
+        report(options, "experience/decoded", rates(decoded, repetitions), "steps/s")
+    report(options, "experience/size", [sum(map(len, chunks)) / steps], "bytes a step")
 
 
 def write_games(data: Path) -> None:

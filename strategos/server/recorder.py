@@ -6,18 +6,23 @@ Whatever the disk refuses is tried again; the games go on.
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import json
 import math
 import secrets
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
+import numpy as np
 import structlog
 
-from strategos.play.record import GameRecord, RecordError, recorded_game, verify
+from strategos.games.spec import LEAVE, Game
+from strategos.play.record import GameRecord, RecordError, require_fitting, verify
 from strategos.server.records.archive import Archive
 from strategos.server.records.journal import TICK, Journal, JournalError, pack_actions, wall_clock
 from strategos.server.rooms.endings import Endings
+from strategos.server.rooms.kinds import build
 from strategos.server.rooms.pools import Pool
 from strategos.server.settings import Settings
 from strategos.server.terms import HallError
@@ -26,6 +31,10 @@ _LOOK_S = 1.0
 _AGAIN_S = 5.0
 LONGEST_REPORT = 20_000
 """Ticks of a game that is reported; it is played again before it is believed."""
+LONGEST_NAME = 128
+"""Characters of a player of a reported game: runs have longer names than people."""
+_REMEMBERED = 10_000
+"""Reported games, beside those in the journal."""
 log = structlog.get_logger("strategos.server")
 
 
@@ -38,11 +47,15 @@ class Recorder:
         archive: Archive,
         journal: Journal,
         endings: Endings,
+        prepare: Callable[[Game], Awaitable[None]],
         *,
         clock: Callable[[], float],
     ) -> None:
+        """`prepare` waits until a game plays without compiling anything."""
         self.settings, self.archive, self.journal, self.endings = settings, archive, journal, endings
-        self._clock = clock
+        self._clock, self._prepare = clock, prepare
+        self._reported: dict[str, tuple[float | None, ...]] = {}
+        """The ratings after the newest games that were reported."""
 
     async def run(self) -> None:
         """Write a file when enough games wait, or the first of them long enough; until it is cancelled."""
@@ -63,11 +76,12 @@ class Recorder:
                 await asyncio.sleep(_AGAIN_S)
 
     async def write_all(self, until: float = math.inf) -> bool:
-        """Write all games that have ended, or those that there is time for; whether the disk took them."""
+        """Write all games that have ended, or those that there is time for `until` then, by the clock of the
+        loop; whether the disk took them."""
         self.endings.finished = 0
         try:
             while await asyncio.to_thread(self.archive.write, self.settings.record_games):
-                if self._clock() >= until:
+                if asyncio.get_running_loop().time() >= until:
                     break  # the rest stays in the journal
         except (OSError, sqlite3.Error, JournalError) as error:
             log.error("finished games cannot be written to a file", error=str(error)[:200])
@@ -76,24 +90,60 @@ class Recorder:
         return True
 
     async def report(self, record: GameRecord) -> tuple[str, tuple[float | None, ...]]:
-        """Take in a game that was played elsewhere; its replay id and the new ratings.
+        """Take in a game that was played elsewhere; its replay id and the new ratings. One that is reported
+        again, by whomever, or that was played here, is the same game: it is told what came of it first, and
+        nothing changes.
 
         It is played again first: `HallError` "invalid" where that does not give the recorded end.
         """
         if not 0 < record.ticks <= LONGEST_REPORT:
             raise HallError("invalid", f"a reported game has 1 to {LONGEST_REPORT} ticks")
+        replay = _replay_of(record)
+        known = self._known(replay)
+        if known is not None:
+            return replay, known
+        game = build(record.game, record.options, board_cells=self.settings.board_cells)
         try:
+            require_fitting(game, record)
+            _require_usable(game, record)
+            await self._prepare(game)
             await asyncio.to_thread(verify, record)
-            game = recorded_game(record)
         except RecordError as error:
             raise HallError("invalid", f"the record does not replay: {error}") from None
+        known = self._known(replay)  # somebody else may have reported it meanwhile
+        if known is not None:
+            return replay, known
+        return self._same(record) or (replay, self._take_in(replay, game, record))
+
+    def _known(self, replay: str) -> tuple[float | None, ...] | None:
+        """The ratings after a reported game; None where it was not reported yet."""
+        noted = self._reported.get(replay)
+        if noted is None:
+            rows = self.journal.read("SELECT ratings FROM results WHERE replay = ?", replay)
+            noted = tuple(json.loads(rows[0][0])) if rows else None
+        return noted
+
+    def _same(self, record: GameRecord) -> tuple[str, tuple[float | None, ...]] | None:
+        """Replay id and ratings of the game with the players, the seed and the end of a verified record."""
+        rows = self.journal.read(
+            "SELECT replay, ratings FROM results WHERE final_hash = ? AND game = ? AND seed = ? "
+            "AND ticks = ? AND names = ? ORDER BY rowid LIMIT 1",
+            record.final_hash, record.game, record.seed, record.ticks, json.dumps(record.players),
+        )  # fmt: skip
+        return (rows[0][0], tuple(json.loads(rows[0][1]))) if rows else None
+
+    def _take_in(self, replay: str, game: Game, record: GameRecord) -> tuple[float | None, ...]:
+        """Rate a verified game and write it down; the new ratings."""
         teams = game.options.get("teams") or range(game.spec.num_players)
         sides = [[seat for seat, team in enumerate(teams) if team == side] for side in dict.fromkeys(teams)]
         returns = record.returns
         ratings: tuple[float | None, ...] = (None,) * len(returns)
         if not record.truncated:
             ratings = self.endings.ratings.update(record.game, record.players, sides, returns)
-        room, replay = secrets.token_urlsafe(16), secrets.token_urlsafe(12)
+        if len(self._reported) >= _REMEMBERED:
+            del self._reported[next(iter(self._reported))]
+        self._reported[replay] = ratings  # the journal may not have it yet: the disk may refuse for a while
+        room = secrets.token_urlsafe(16)
         for tick, actions in enumerate(record.actions):
             self.journal.note(TICK, room, tick, pack_actions(actions))
         places = Pool.places_of(returns)
@@ -105,4 +155,22 @@ class Recorder:
         )  # fmt: skip
         self.journal.commit()
         self.endings.finished += 1
-        return replay, ratings
+        return ratings
+
+
+def _require_usable(game: Game, record: GameRecord) -> None:
+    """`RecordError` for a name that cannot be shown, or an action that no reader of experience would take:
+    in a replay it does nothing."""
+    if not all(0 < len(name) <= LONGEST_NAME and name.isprintable() for name in record.players):
+        raise RecordError(f"a player's name has 1 to {LONGEST_NAME} visible characters")
+    if (record.actions < LEAVE).any() or (record.actions >= game.spec.num_actions).any():
+        raise RecordError(f"an action is none of {record.game}, which has {game.spec.num_actions}")
+
+
+def _replay_of(record: GameRecord) -> str:
+    """The replay id of a reported game, which follows from all that is told of it."""
+    start = (record.game, record.options, record.seed, record.players)
+    told = json.dumps([*start, record.returns, record.truncated, record.final_hash], sort_keys=True)
+    digest = hashlib.sha256(told.encode())
+    digest.update(np.ascontiguousarray(record.actions, "<i4").tobytes())
+    return base64.urlsafe_b64encode(digest.digest()[:12]).decode()

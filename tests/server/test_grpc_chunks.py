@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import struct
 import zlib
+from dataclasses import replace
 
 import hypothesis
 import numpy as np
 import pytest
 import zstandard
 from hypothesis import strategies as st
-from played_games import KINDS, Step, play, steps_of
+from played_games import KINDS, Step, play, record_chunks, steps_of
 
 from strategos.games import make_game
+from strategos.play.record import recorded_game
 from strategos.server.experience.chunks import (
     CHUNK_STEPS,
+    Chunk,
     ChunkError,
     decode_chunk,
     encode_chunk,
     episode_of,
     kind_of,
 )
-from strategos.server.experience.transitions import Rerun, Trace, play_spans, record_chunks
+from strategos.server.experience.transitions import Rerun, Trace, play_spans, rerun_of
 
 GAMES = {
     "a whole game": ("generals", 400, None),
@@ -81,7 +84,7 @@ def test_a_running_game_gives_the_bytes_of_its_record(record, pieces):
 
     def look() -> None:
         while rerun.due()[0]:
-            made.extend(encode_chunk(chunk) for chunk in play_spans([rerun]))
+            made.extend(encode_chunk(chunk) for _, chunk in play_spans([rerun]))
 
     for first in range(0, record.ticks, pieces):
         rerun.waiting.extend(record.actions[first : first + pieces])
@@ -91,8 +94,9 @@ def test_a_running_game_gives_the_bytes_of_its_record(record, pieces):
     assert made == [encode_chunk(chunk) for chunk in record_chunks([record])]
 
 
-def test_games_together_give_what_each_gives_alone():
-    records = [play(kind, seed, 70 + 13 * seed) for kind in ("generals", "blob") for seed in range(5)]
+@pytest.mark.parametrize("kind", ["generals", "blob"])
+def test_games_together_give_what_each_gives_alone(kind):
+    records = [play(kind, seed, 70 + 13 * seed) for seed in range(5)]
     together: dict[str, list[bytes]] = {}
     for chunk in record_chunks(records):
         together.setdefault(chunk.episode, []).append(encode_chunk(chunk))
@@ -103,12 +107,26 @@ def test_games_together_give_what_each_gives_alone():
         assert together[episode] == alone
 
 
-def test_a_record_that_does_not_fit_its_game_is_an_error():
+@pytest.mark.parametrize("more", [1, 400])
+def test_a_record_that_goes_on_after_the_end_of_its_game_is_an_error(more):
     record = play("generals", 11, 400)
-    assert not record.truncated
-    longer = type(record)(**{**vars(record), "actions": np.concatenate([record.actions, record.actions])})
+    assert not record.truncated and record.ticks % CHUNK_STEPS
+    longer = replace(record, actions=np.concatenate([record.actions, record.actions[:more]]))
     with pytest.raises(ValueError, match="ends before all"):
-        list(record_chunks([longer]))
+        record_chunks([longer])
+
+
+def test_a_record_that_ends_otherwise_than_it_says_is_an_error_and_the_others_are_not():
+    records = [play("generals", seed, 100) for seed in range(3)]
+    reruns = [rerun_of(record, recorded_game(record)) for record in records]
+    reruns[1].final_hash = "another"
+    made: dict[Rerun, list[bytes]] = {rerun: [] for rerun in reruns}
+    while running := [rerun for rerun in reruns if rerun.waiting]:
+        for rerun, chunk in play_spans(running):
+            made[rerun].append(encode_chunk(chunk))
+    whole = [[encode_chunk(chunk) for chunk in record_chunks([record])] for record in records]
+    assert "not the recorded one" in reruns[1].fault and made[reruns[1]] == whole[1][:2]
+    assert [made[reruns[number]] for number in (0, 2)] == [whole[0], whole[2]]
 
 
 def test_steps_from_a_tick_on():
@@ -133,6 +151,15 @@ def with_header(data: bytes, **changed: int) -> bytes:
 
 def with_frame(frame: bytes) -> bytes:
     return with_header(DATA[:32] + frame)
+
+
+def test_C13_a_name_as_long_as_a_book_is_refused():
+    """Names are kept for as long as an episode goes on."""
+    named = type(CHUNK)(**{**vars(CHUNK), "player": "x" * 60_000})
+    with pytest.raises(ChunkError, match="description"):
+        decode_chunk(encode_chunk(named))
+    longest = type(CHUNK)(**{**vars(CHUNK), "player": "\U0001f600" * 128})
+    assert decode_chunk(encode_chunk(longest)).player == longest.player
 
 
 @pytest.mark.parametrize("size", [0, 3, 31, 32, 40, len(DATA) - 1])
@@ -191,13 +218,129 @@ def test_C13_a_bomb_is_refused_before_it_is_unpacked():
     frame = b"".join(writer.compress(part) for _ in range(100)) + writer.flush()
     with pytest.raises(ChunkError):
         decode_chunk(with_frame(frame))  # the frame does not say its size
-    honest = zstandard.ZstdCompressor(level=1).compress(bytes(100 << 20))
-    per_step = 4 + 4 + 4 + 1
-    mask_bytes = ((100 << 20) - 2 * 100 - per_step) // 1 - 0
-    described = (100 << 20) - (per_step + mask_bytes + 100) - 100
-    header = {"steps": 1, "view_bytes": 100, "mask_bytes": mask_bytes, "described": described}
+    row = 1_000_000  # 64 steps of it: within what views and masks may take
+    size = 65 << 20
+    honest = zstandard.ZstdCompressor(level=1).compress(bytes(size))
+    header = {"steps": 64, "view_bytes": row // 2, "mask_bytes": row // 2}
     with pytest.raises(ChunkError, match="claims"):
-        decode_chunk(with_header(DATA[:32] + honest, size=100 << 20, **header))
+        decode_chunk(with_header(DATA[:32] + honest, size=size, **header))
+    with pytest.raises(ChunkError, match="claims"):
+        decode_chunk(with_frame(honest))  # more than its header says
+
+
+def test_C13_few_bytes_that_say_that_nothing_changes_in_a_gigabyte_of_views():
+    """Nothing is made of what is not in the bytes, however well it is packed."""
+    row = 60 << 20
+    size = len(DATA) + row + row // 8
+    frame = zstandard.ZstdCompressor(level=1).compress(bytes(size))
+    header = {"steps": 64, "view_bytes": row, "mask_bytes": 0, "size": size}
+    with pytest.raises(ChunkError, match="not as long"):
+        decode_chunk(with_header(DATA[:32] + frame, **header))
+
+
+def test_C13_sizes_that_are_not_those_of_the_game_are_refused_before_anything_is_unpacked():
+    sizes = (CHUNK.views.shape[1], CHUNK.masks.shape[1])
+    assert decode_chunk(DATA, sizes).steps == CHUNK.steps
+    for wrong in ((sizes[0] + 1, sizes[1]), (sizes[0], sizes[1] - 1)):
+        with pytest.raises(ChunkError, match="not as long as those of the game"):
+            decode_chunk(DATA[:40], wrong)  # nor is the rest looked at
+
+
+@pytest.mark.parametrize("place", range(60, 400, 17))
+def test_C12_content_that_is_none_though_its_checksum_is_right(place):
+    """Whatever the frame holds, it is read as a chunk of these sizes or refused."""
+    raw = bytearray(zstandard.ZstdDecompressor().decompress(DATA[32:]))
+    raw[place:] = bytes(255 - byte for byte in raw[place:])
+    for content in (bytes(raw), bytes(raw[:place]), bytes(raw) + b"more"):
+        frame = zstandard.ZstdCompressor(level=1).compress(content)
+        with pytest.raises(ChunkError):
+            decode_chunk(with_header(DATA[:32] + frame, size=len(content)))
+
+
+@pytest.mark.parametrize("place", range(54))
+def test_C12_a_description_that_is_none_though_its_checksum_is_right(place):
+    """Also one that is no UTF-8."""
+    raw = bytearray(zstandard.ZstdDecompressor().decompress(DATA[32:]))
+    raw[place] = 0xFF
+    frame = zstandard.ZstdCompressor(level=1).compress(bytes(raw))
+    with pytest.raises(ChunkError):
+        decode_chunk(with_header(DATA[:32] + frame, size=len(raw)))
+
+
+@hypothesis.given(
+    st.integers(1, CHUNK_STEPS), st.integers(1, 40), st.integers(0, 9), st.integers(0, 2**32), st.floats(0, 1)
+)
+@hypothesis.settings(max_examples=100, deadline=None)
+def test_any_views_and_masks_come_out_as_they_went_in(steps, view_bytes, mask_bytes, seed, moving):
+    """From boards that stand still to those of which every byte changes on every tick."""
+    rng = np.random.default_rng(seed)
+
+    def rows(number: int, width: int) -> np.ndarray:
+        table = rng.integers(0, 256, (number, width)).astype(np.uint8)
+        still = rng.random(width) >= moving
+        table[1:, still] = table[0, still]
+        return table
+
+    chunk = Chunk(
+        "kind", "episode", 1, "näme", 7,
+        np.sort(rng.choice(2**31 - 1, steps, replace=False)).astype(np.int32),
+        rng.integers(-1, 2**31 - 1, steps).astype(np.int32),
+        rng.normal(size=steps).astype(np.float32),
+        np.array([0] * (steps - 1) + [rng.integers(0, 3)], np.uint8),
+        rows(steps, mask_bytes),
+        rows(steps + 1, view_bytes),
+    )  # fmt: skip
+    found = decode_chunk(encode_chunk(chunk))
+    for name, value in vars(chunk).items():
+        assert np.array_equal(getattr(found, name), value), name
+    assert found.views.flags.c_contiguous and not found.views.flags.writeable
+
+
+def read_by_the_manual(data: bytes) -> tuple[list, list, list[bytes], list[bytes]]:
+    """Ticks, actions, masks and views of a chunk as `docs/grpc.md` tells it, a byte at a time."""
+    described, steps, view_bytes, mask_bytes, size = struct.unpack_from("<HHIIQ", data, 8)
+    content = zstandard.ZstdDecompressor().decompress(data[32:])
+    assert len(content) == size
+    numbers, place = content[described:], described + 13 * steps
+
+    def number(column: int, row: int) -> int:
+        planes = bytes(numbers[(4 * column + byte) * steps + row] for byte in range(4))
+        return int.from_bytes(planes, "little", signed=True)
+
+    ticks = [sum(number(0, row) for row in range(upto + 1)) for upto in range(steps)]
+    actions = [number(1, row) for row in range(steps)]
+    width = view_bytes + mask_bytes
+    rows, place = [bytearray(content[place : place + width])], place + width
+    changed = [byte for byte in range(width) if content[place + byte // 8] >> byte % 8 & 1]
+    place += (width + 7) // 8
+    when = {}
+    for byte in changed:
+        when[byte] = [row for row in range(steps) if content[place + row // 8] >> row % 8 & 1]
+        place += (steps + 7) // 8
+    by = {}
+    for byte in changed:
+        for row in when[byte]:
+            by[row, byte] = content[place]
+            place += 1
+    assert place == len(content)
+    for row in range(steps):
+        rows.append(bytearray(rows[-1]))
+        for byte in changed:
+            rows[-1][byte] = (rows[-1][byte] + by.get((row, byte), 0)) % 256
+    return (
+        ticks,
+        actions,
+        [bytes(row[view_bytes:]) for row in rows[:-1]],
+        [bytes(row[:view_bytes]) for row in rows],
+    )
+
+
+def test_a_chunk_reads_as_the_manual_says():
+    for chunk in record_chunks([play("four", 12, 90, {30: 2, 80: 2})]):
+        ticks, actions, masks, views = read_by_the_manual(encode_chunk(chunk))
+        assert ticks == chunk.ticks.tolist() and actions == chunk.actions.tolist()
+        assert masks == [mask.tobytes() for mask in chunk.masks]
+        assert views == [view.tobytes() for view in chunk.views]
 
 
 def test_every_kind_has_a_name_of_its_own():

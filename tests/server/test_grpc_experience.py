@@ -1,29 +1,27 @@
-"""Experience out of a whole server: live, from records, filtered, for slow consumers (C1, C3, C14, C15)."""
+"""Experience out of a whole server: live, from records, filtered, for slow consumers (C1, C14, C15)."""
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
+import asyncio
+import sqlite3
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
+from experience_streams import consumers, follow, play, wait_for
 from grpc_servers import BOARD, running
 from played_games import play as play_record
+from played_games import record_chunks
 
-from strategos.client import Client, PolicyAgent, ServerError, run_agent
-from strategos.client.experiences import ExperienceStream, submit_experiences
-from strategos.client.messages import game_kind
+from strategos.client import PolicyAgent, ServerError, run_agent
+from strategos.client.experiences import ExperienceStream
 from strategos.play.agents import load_policy
 from strategos.play.record import recorded_game
+from strategos.server.experience import history as history_module
+from strategos.server.experience import stream as stream_module
 from strategos.server.experience.chunks import decode_chunk, encode_chunk
+from strategos.server.experience.pieces import Wanted
 from strategos.server.experience.stream import WAITING_TICKS
-from strategos.server.experience.transitions import record_chunks
 from strategos.server.grpc.v1 import experience_service_pb2 as v1
 from strategos.server.grpc.v1 import experience_service_pb2_grpc
 from strategos.server.terms import Result
@@ -39,45 +37,6 @@ def server(tmp_path_factory):
 def client(server):
     with server.client() as connected:
         yield connected
-
-
-def play(client, name="me", *, game="generals", private=False, tick_limit=200):
-    """A game to its end; its last state."""
-    if game == "generals":
-        options, agents, policy = BOARD, {1: "random"}, "random"
-    else:
-        options, agents, policy = {"players": 3, "cards": 3}, {1: "heuristic", 2: "random"}, "heuristic"
-    seat = client.create(game, options, name=name, agents=agents, private=private, tick_limit=tick_limit)
-    return run_agent(seat, PolicyAgent(load_policy(policy), seed=1))
-
-
-def follow(client, server, number, **options) -> tuple[threading.Thread, list[bytes], ExperienceStream]:
-    """Collect what a stream brings on a thread, until `number` episodes have ended."""
-    stream = ExperienceStream(client, server.key, maximum_wait_s=0.01, **options)
-    found: list[bytes] = []
-
-    def collect() -> None:
-        ended = 0
-        for batch in stream.batches():
-            found.extend(batch)
-            ended += sum(decode_chunk(data).last for data in batch)
-            if ended >= number:
-                return
-
-    thread = threading.Thread(target=collect, daemon=True)
-    thread.start()
-    return thread, found, stream
-
-
-def consumers(server) -> int:
-    return server.ask(lambda: len(server.server.experience.consumers))
-
-
-def wait_for(condition, seconds=20.0) -> None:
-    ends_at = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends_at, "it did not come to that"
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("game", ["generals", "blob"])
@@ -152,6 +111,29 @@ def test_C14_one_game_by_its_replay(server, client):
     ]
 
 
+@pytest.mark.parametrize("game", ["generals", "blob"])
+def test_C14_one_game_by_the_id_of_its_episode(server, client, game):
+    """As it stands in the chunks, of which a learner wants the whole again."""
+    expected = [
+        encode_chunk(each) for each in record_chunks([client.replay(play(client, game=game).result.replay)])
+    ]
+    play(client, game=game)
+    play(client, game=game, private=True)
+    episode = decode_chunk(expected[0]).episode
+    stream = ExperienceStream(client, server.key, history=True, follow=False, episodes=[episode, "unknown"])
+    assert list(map(encode_chunk, stream)) == expected and stream.dropped_episodes == 0
+
+
+def test_C1_a_consumer_that_will_grant_no_more_credits_is_let_go(server, client):
+    """It has closed its side and reads on: the stream ends with the last chunk it can take."""
+    play(client, tick_limit=100)
+    stub = experience_service_pb2_grpc.ExperienceServiceStub(client.channel)
+    wish = v1.Subscription(key=server.key, history=True, follow=True, credits=2, batch_chunks=1)
+    answers = stub.StreamExperienceBatches(iter([v1.ExperienceRequest(subscribe=wish)]), timeout=15)
+    assert [len(batch.chunks) for batch in answers] == [1, 1]
+    wait_for(lambda: consumers(server) == 0)
+
+
 def test_C1_a_consumer_without_credits_holds_up_nobody(server, client):
     """It is granted one chunk and grants none: games go on, its queue is bounded, others get everything."""
     slow = ExperienceStream(client, server.key, credits=1)
@@ -191,6 +173,212 @@ def test_C1_a_game_played_faster_than_chunks_are_made_is_lost_and_no_other(serve
     assert stream.games
 
 
+def test_C1_a_game_that_is_lost_is_counted_by_who_follows_it_and_comes_whole_to_who_waits(
+    server, client, monkeypatch
+):
+    """More is played than can be made into chunks: the thread that makes them stands still. Nothing of the
+    game was offered yet."""
+    monkeypatch.setattr(stream_module, "WAITING_TICKS", 100)
+    live, found, stream = follow(client, server, 2, players=["hasty", "calm"])
+    block, recorded, _ = follow(client, server, 1, players=["hasty"], when_full="block")
+    wait_for(lambda: consumers(server) == 2)
+    free = threading.Event()
+    server.server.experience._thread.submit(free.wait, 60)
+    end = play(client, "hasty", tick_limit=150)
+    assert end.tick > 101
+    free.set()
+    later = play(client, "calm", tick_limit=20)
+    other = play(client, "calm", tick_limit=20)
+    for thread in (live, block):
+        thread.join(60)
+    expected = [encode_chunk(chunk) for chunk in record_chunks([client.replay(end.result.replay)])]
+    assert recorded == expected[::2]  # of its two seats the first
+    assert found == [
+        encode_chunk(record_chunks([client.replay(each.result.replay)])[0]) for each in (later, other)
+    ]
+    assert stream.dropped_episodes == 1 and not stream.dropped
+
+
+class Waiting(PolicyAgent):
+    """Plays by chance, and waits in the middle of its game until it may go on."""
+
+    def __init__(self, seed: int, may_go_on: threading.Event) -> None:
+        super().__init__(load_policy("random"), seed=seed)
+        self._may_go_on = may_go_on
+
+    def select_action(self, state):
+        if state.tick == 70:
+            assert self._may_go_on.wait(30)
+        return super().select_action(state)
+
+
+@pytest.mark.parametrize("when_full", ["drop_oldest", "block"])
+def test_C15_games_of_one_seed_and_the_same_players_come_one_after_the_other(server, client, when_full):
+    """They are told apart by nothing but the order: chunks of two must not be mixed."""
+    collecting, found, stream = follow(client, server, 8, players=["twin", "random"], when_full=when_full)
+    wait_for(lambda: consumers(server))
+    seats = [
+        client.create("generals", BOARD, name="twin", agents={1: "random"}, private=True, seed=7)
+        for _ in range(4)
+    ]
+    free = threading.Event()
+    agents = [Waiting(0, free), *(PolicyAgent(load_policy("random"), seed=number) for number in range(1, 4))]
+    playing = [threading.Thread(target=run_agent, args=each) for each in zip(seats, agents, strict=True)]
+    server.server.experience._records_thread.submit(free.wait, 30)  # so that records wait together
+    for thread in playing:
+        thread.start()
+    for thread in playing[1:]:
+        thread.join(30)
+    free.set()
+    for thread in (playing[0], collecting):
+        thread.join(30)
+    assert not collecting.is_alive() and stream.dropped_episodes == 0
+    games: list[list[bytes]] = []
+    for seat in (0, 1):
+        steps = 0
+        for data in found:
+            chunk = decode_chunk(data)
+            if chunk.seat == seat:
+                assert chunk.first == steps
+                if steps == 0:
+                    games.append([])
+                games[-1].append(data)
+                steps = 0 if chunk.last else steps + chunk.steps
+    records = [client.replay(seat.state().result.replay) for seat in seats]
+    chunks = [record_chunks([record]) for record in records]
+    expected = [
+        [encode_chunk(each) for each in some if each.seat == seat] for seat in (0, 1) for some in chunks
+    ]
+    assert sorted(games) == sorted(expected)
+
+
+def test_a_running_game_with_a_fault_harms_no_other(server, client):
+    """Its ticks go on after its end: it gives nothing more, and is counted."""
+    thread, found, stream = follow(client, server, 4)
+    wait_for(lambda: consumers(server))
+    over, good = play_record("generals", 11, 400), play_record("generals", 12, 64)
+    assert not over.truncated
+    experience, game = server.server.experience, recorded_game(over)
+
+    def both() -> None:
+        for name, record in (("faulty", over), ("good", good)):
+            experience.begun(name, game, record.seed, record.players, record.actions)
+        for actions in over.actions:
+            experience.played("faulty", actions)
+        for name in ("faulty", "good"):
+            experience.ended(name, Result((), (), "no such replay", "played", ()))
+
+    server.ask(both)
+    end = play(client, tick_limit=70)
+    thread.join(60)
+    records = [good, client.replay(end.result.replay)]
+    faulty = {chunk.episode for chunk in record_chunks([over])}
+    whole = [data for data in found if decode_chunk(data).episode not in faulty]
+    assert whole == [encode_chunk(chunk) for record in records for chunk in record_chunks([record])]
+    assert stream.dropped_episodes == 2
+
+
+def test_who_reads_the_history_holds_up_no_live_game(server, client):
+    play(client, "before")
+    free = threading.Event()
+    server.server.experience._records_thread.submit(free.wait, 60)
+    old, of_records, _ = follow(client, server, 1, history=True, follow=False, players=["before"])
+    live, found, _ = follow(client, server, 1, players=["now"])
+    wait_for(lambda: consumers(server) == 2)
+    play(client, "now", tick_limit=70)
+    live.join(30)
+    assert not live.is_alive() and found and not of_records
+    free.set()
+    old.join(30)
+    assert of_records
+
+
+@pytest.mark.parametrize("when_full", ["drop_oldest", "block"])
+def test_C15_history_and_what_follows_have_no_gap(server, client, when_full):
+    """Games are played all the time; the consumer comes in between, and gets each once, whole."""
+    names = [f"{when_full} {number}" for number in range(12)]
+    ends = []
+
+    def play_all() -> None:
+        with server.client() as own:
+            ends.extend(play(own, name, tick_limit=70) for name in names)
+
+    playing = threading.Thread(target=play_all)
+    playing.start()
+    wait_for(lambda: len(ends) == 3)
+    thread, found, stream = follow(
+        client, server, len(names), history=True, players=names, when_full=when_full, credits=4
+    )
+    playing.join(60)
+    thread.join(60)
+    assert not thread.is_alive() and stream.dropped_episodes == 0
+    by_episode: dict[str, list[bytes]] = {}
+    for data in found:
+        by_episode.setdefault(decode_chunk(data).episode, []).append(data)
+    expected = [
+        [
+            encode_chunk(chunk)
+            for chunk in record_chunks([client.replay(end.result.replay)])
+            if chunk.seat == 0
+        ]
+        for end in ends
+    ]
+    assert sorted(by_episode.values()) == sorted(expected)
+
+
+def test_C15_a_game_that_ends_while_the_history_is_listed_comes_once(server, client, monkeypatch):
+    """It is told as ended, and stands in the list as well."""
+    monkeypatch.setattr(history_module, "_PAGE", 1)
+    replays = [play(client, "listed", tick_limit=20).result.replay for _ in range(6)]
+    records = [client.replay(replay) for replay in replays]
+    experience, game = server.server.experience, recorded_game(records[0])
+
+    async def read() -> list[bytes]:
+        wanted = Wanted(players=frozenset(["listed"]))
+        consumer = experience.subscribe(wanted, history=True, follow=True, when_full="drop_oldest")
+        experience.begun("room", game, records[0].seed, records[0].players, list(records[0].actions))
+        await asyncio.sleep(0)  # a page of one game, the newest
+        experience.ended("room", Result((), (), replays[0], "limit", ()))
+        found: list[bytes] = []
+        while sum(decode_chunk(data).last for data in found) < len(replays):
+            pieces, _ = await consumer.take(100, 0.05)
+            found += [piece.data for piece in pieces]
+        experience.unsubscribe(consumer)
+        return found
+
+    found = server.do(read())
+    expected = [encode_chunk(record_chunks([record])[0]) for record in records]
+    assert found == expected[1:] + expected[:1]
+
+
+def test_a_damaged_record_costs_itself(tmp_path):
+    """Of a group that is played again together, one ends otherwise than recorded, one cannot be read."""
+    with running(tmp_path, record_s=3600.0) as server, server.client() as client:
+        ends = [play(client, f"player {number}", tick_limit=150) for number in range(5)]
+        journal = sqlite3.connect(tmp_path / "journal.sqlite")
+        with journal:
+            journal.execute(
+                "UPDATE results SET final_hash = 'another' WHERE replay = ?", (ends[1].result.replay,)
+            )
+            journal.execute(
+                "UPDATE ticks SET actions = x'00' WHERE tick = 9 AND room = "
+                "(SELECT room FROM results WHERE replay = ?)",
+                (ends[3].result.replay,),
+            )
+        journal.close()
+        stream = ExperienceStream(client, server.key, history=True, follow=False)
+        found: dict[str, list[bytes]] = {}
+        for batch in stream.batches():
+            for data in batch:
+                found.setdefault(decode_chunk(data).episode, []).append(data)
+        for broken in {episode for episode, _ in stream.dropped}:
+            del found[broken]
+        records = [client.replay(ends[number].result.replay) for number in (0, 2, 4)]
+        expected = [[encode_chunk(chunk) for chunk in record_chunks([record])] for record in records]
+        assert sorted(found.values()) == sorted(expected)
+        assert stream.dropped_episodes == 4 and len(stream.dropped) in (0, 2)
+
+
 def test_block_gets_games_when_they_are_over_and_loses_none(server, client):
     thread, found, stream = follow(client, server, 6, when_full="block", credits=1)
     wait_for(lambda: consumers(server))
@@ -199,42 +387,6 @@ def test_block_gets_games_when_they_are_over_and_loses_none(server, client):
     records = [client.replay(end.result.replay) for end in ends]
     assert found == [encode_chunk(chunk) for record in records for chunk in record_chunks([record])]
     assert stream.dropped_episodes == 0
-
-
-def test_chunks_that_were_made_elsewhere_reach_those_who_follow(server, client):
-    record = client.replay(play(client).result.replay)
-    chunks = list(record_chunks([record]))
-    game = recorded_game(record)
-    thread, found, _ = follow(client, server, 2)
-    wait_for(lambda: consumers(server))
-    assert submit_experiences(client, server.key, game, chunks) == {}
-    thread.join(30)
-    assert found == [encode_chunk(chunk) for chunk in chunks]
-
-
-def test_C12_poison_is_refused_and_the_rest_goes_on(server, client):
-    record = client.replay(play(client).result.replay)
-    good = [encode_chunk(chunk) for chunk in record_chunks([record])]
-    stub = experience_service_pb2_grpc.ExperienceServiceStub(client.channel)
-    kind = game_kind(record.game, record.options)
-    damaged = good[0][:-1] + bytes([good[0][-1] ^ 1])
-    request = v1.SubmitExperiencesRequest(key=server.key, kind=kind, chunks=[b"", damaged, *good, b"SXC1"])
-    answer = stub.SubmitExperiences(request, timeout=30)
-    assert answer.accepted == len(good)
-    assert [each.index for each in answer.refused] == [0, 1, len(good) + 2]
-    stats = stub.GetExperienceStats(v1.GetExperienceStatsRequest(key=server.key), timeout=30)
-    assert stats.refused_chunks >= 3 and stats.steps > 0
-
-
-def test_chunks_of_another_game_than_was_announced_are_refused(server, client):
-    record = client.replay(play(client).result.replay)
-    good = [encode_chunk(chunk) for chunk in record_chunks([record])]
-    stub = experience_service_pb2_grpc.ExperienceServiceStub(client.channel)
-    kind = game_kind("generals", {"height": 8, "width": 8})
-    answer = stub.SubmitExperiences(
-        v1.SubmitExperiencesRequest(key=server.key, kind=kind, chunks=good[:1]), timeout=60
-    )
-    assert answer.accepted == 0 and "another kind" in answer.refused[0].reason
 
 
 @pytest.mark.parametrize("key", ["", "x", "x" * 43])
@@ -251,67 +403,3 @@ def test_only_holders_of_the_workers_key_see_experience(server, client, key):
 def test_the_key_is_for_its_owner_alone_and_stays(server):
     file = server.settings.data / "worker.key"
     assert file.stat().st_mode & 0o077 == 0 and len(server.key) >= 43
-
-
-CHILD = """
-import asyncio, pathlib, sys
-from strategos.server.grpc.serving import GrpcServer
-from strategos.server.hall import Hall
-from strategos.server.settings import Settings
-
-async def serve():
-    settings = Settings(data=pathlib.Path(sys.argv[1]), grpc_port=0, runs=None)
-    async with Hall(settings) as hall:
-        server = GrpcServer(hall, settings)
-        await server.start()
-        print("port", server.port, flush=True)
-        await server.wait()
-
-asyncio.run(serve())
-"""
-
-
-@contextmanager
-def child_server(data: Path) -> Iterator[tuple[subprocess.Popen, Client, str]]:
-    """A server in a process of its own, whose memory is its own."""
-    child = subprocess.Popen([sys.executable, "-c", CHILD, str(data)], stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    try:
-        port = next(line.split()[1] for line in child.stdout if line.startswith("port"))
-        with Client(f"127.0.0.1:{port}") as client:
-            yield child, client, (data / "worker.key").read_text().strip()
-    finally:
-        child.kill()
-        child.wait(20)
-        child.stdout.close()
-
-
-def resident_mb(child: subprocess.Popen) -> float:
-    status = Path(f"/proc/{child.pid}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1024
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
-def test_C3_the_server_does_not_grow_for_a_reader_of_ten_messages_a_second(tmp_path):
-    """60,000 chunks more than its queue holds come in: they are counted, and not kept."""
-    record = play_record("generals", 3, 64)
-    game = recorded_game(record)
-    chunks = list(record_chunks([record]))
-    with child_server(tmp_path) as (child, client, key):
-        slow = ExperienceStream(client, key, credits=1 << 20, batch_chunks=1)
-        reading, got = slow.batches(), 0
-        for _ in range(50):  # fills its queue, and what is allocated once
-            submit_experiences(client, key, game, chunks * 300)
-        next(reading)
-        before = resident_mb(child)
-        for number in range(100):
-            assert submit_experiences(client, key, game, chunks * 300) == {}
-            if number % 10 == 0:
-                got += len(next(reading))
-        assert resident_mb(child) - before < 5
-        assert got <= 20
-        stub = experience_service_pb2_grpc.ExperienceServiceStub(client.channel)
-        stats = stub.GetExperienceStats(v1.GetExperienceStatsRequest(key=key), timeout=30)
-        assert stats.chunks == 150 * 600 and stats.consumers[0].queued_chunks <= 4096
-        assert stats.consumers[0].dropped_episodes > 0
-        slow.close()

@@ -1,14 +1,20 @@
 """Chunks of experience as bytes: at most 64 steps of one player of one game, whole or refused.
 
-A chunk is a header and one zstd frame. The header (32 bytes, little end first) is the magic `SXC1`, a crc32
+A chunk is a header and one zstd frame. The header (32 bytes, little end first) is the magic `SXC2`, a crc32
 of all that follows it, the length of the description, the number of steps, the bytes of a view and of a mask,
-and the number of raw bytes. The frame holds the description (MessagePack), then arrays one after the other:
+and the bytes of the frame's content. That is the description (MessagePack), then one after the other:
 
-    ticks int32 [n], actions int32 [n], rewards float32 [n], done uint8 [n], masks [n, mask_bytes],
-    views [n + 1, view_bytes]
+    ticks int32 [n] less the tick before, actions int32 [n], rewards float32 [n]: their lowest bytes first,
+    then their second ones, and so on; done uint8 [n]
+    first [view_bytes + mask_bytes], the view and the mask of the first step
+    changed, a bit for each of these bytes: whether it ever changes
+    when [changed, n bits], a bit for each row after the first: whether it changes there
+    by uint8 [bits of `when`], how much is added to it there, modulo 256
 
-The view after step `i` is `views[i + 1]`. What a chunk is made of is in `transitions`, who gets it in
-`consumers`.
+The view after step `i` is row `i + 1`; the mask of the last row, which has none, does not change. Bits have
+their little end first, and begin a new byte where a row of them begins. Most of a board stands still for 64
+ticks, and what moves is a few bytes of each view: written so, a step is half as long as with whole views in
+the frame. What a chunk is made of is in `transitions`, who gets it in `consumers`.
 """
 
 from __future__ import annotations
@@ -30,11 +36,15 @@ CHUNK_STEPS = 64
 RUNNING, TERMINATED, TRUNCATED = range(3)
 """What `done` says of a step: the player goes on, the rules ended the game, or somebody else did."""
 
-_MAGIC = b"SXC1"
+_MAGIC = b"SXC2"
 _HEADER = struct.Struct("<4sIHHIIQ4x")
+_NUMBERS = ("<i4", "<i4", "<f4")
+"""Ticks, actions, rewards."""
 _PER_STEP = 4 + 4 + 4 + 1
+_MOST_DESCRIBED_BYTES = 1024
+"""Of a description: names of players have at most 128 characters."""
 _MOST_BYTES = 64 << 20
-"""Of an unpacked chunk: 64 views of 16 players on a board of 100 x 100 tiles are 6 MB."""
+"""Of a frame's content, and of views and masks: 64 of 16 players on a board of 100 x 100 tiles are 6 MB."""
 
 
 class ChunkError(ValueError):
@@ -122,17 +132,7 @@ def encode_chunk(chunk: Chunk, compressor: zstandard.ZstdCompressor | None = Non
     described = msgspec.msgpack.encode(
         _Description(chunk.kind, chunk.episode, chunk.seat, chunk.player, chunk.first)
     )
-    raw = b"".join(
-        (
-            described,
-            np.ascontiguousarray(chunk.ticks, "<i4"),
-            np.ascontiguousarray(chunk.actions, "<i4"),
-            np.ascontiguousarray(chunk.rewards, "<f4"),
-            np.ascontiguousarray(chunk.done, np.uint8),
-            np.ascontiguousarray(chunk.masks),
-            np.ascontiguousarray(chunk.views),
-        )
-    )
+    raw = b"".join((described, _numbers_of(chunk), *_changes_of(chunk.views, chunk.masks)))
     frame = (compressor or make_compressor()).compress(raw)
     sizes = (chunk.steps, chunk.views.shape[1], chunk.masks.shape[1], len(raw))
     head = _HEADER.pack(_MAGIC, 0, len(described), *sizes)[8:]
@@ -140,44 +140,106 @@ def encode_chunk(chunk: Chunk, compressor: zstandard.ZstdCompressor | None = Non
 
 
 def make_compressor() -> zstandard.ZstdCompressor:
-    """Level 1: the next view is nearly the one before, and no level makes much of what is left."""
+    """Level 1: what is left are changes, of which no level makes much."""
     return zstandard.ZstdCompressor(level=1, write_content_size=True)
 
 
-def decode_chunk(data: bytes) -> Chunk:
-    """The chunk that `encode_chunk` wrote; `ChunkError` for anything else. Arrays are read only."""
+def _numbers_of(chunk: Chunk) -> bytes:
+    """Ticks, actions, rewards and `done`, a row of bytes for each byte of them."""
+    table = np.empty((_PER_STEP, chunk.steps), np.uint8)
+    ticks = chunk.ticks.astype("<i4")
+    ticks[1:] -= chunk.ticks[:-1]
+    columns = (ticks, chunk.actions.astype("<i4"), chunk.rewards.astype("<f4"))
+    for place, column in enumerate(columns):
+        table[4 * place : 4 * place + 4] = column.view(np.uint8).reshape(-1, 4).T
+    table[-1] = chunk.done
+    return table.tobytes()
+
+
+def _changes_of(views: np.ndarray, masks: np.ndarray) -> tuple[bytes, ...]:
+    """`first`, `changed`, `when` and `by` of views [n + 1, ...] and masks [n, ...]."""
+    steps, view_bytes = len(masks), views.shape[1]
+    rows = np.empty((steps, view_bytes + masks.shape[1]), np.uint8)
+    np.subtract(views[1:], views[:-1], out=rows[:, :view_bytes])
+    np.subtract(masks[1:], masks[:-1], out=rows[:-1, view_bytes:])
+    rows[-1, view_bytes:] = 0
+    changed = np.bitwise_or.reduce(rows, axis=0) != 0
+    moving = np.ascontiguousarray(rows.take(np.flatnonzero(changed), axis=1).T)
+    when = moving != 0
+    first = (views[0].tobytes(), masks[0].tobytes())
+    return *first, _pack(changed), _pack(when), moving[when].tobytes()
+
+
+def _pack(bits: np.ndarray) -> bytes:
+    return np.packbits(bits, axis=-1, bitorder="little").tobytes()
+
+
+def decode_chunk(data: bytes, sizes: tuple[int, int] | None = None) -> Chunk:
+    """The chunk that `encode_chunk` wrote; `ChunkError` for anything else. Arrays are read only.
+
+    `sizes` are the bytes of a view and of a mask, where they are known: others are refused, and not unpacked.
+    """
     if len(data) < _HEADER.size or data[:4] != _MAGIC:
         raise ChunkError("these bytes are no chunk of experience, or the chunk is cut short")
     _, checksum, described_bytes, steps, view_bytes, mask_bytes, size = _HEADER.unpack_from(data)
-    if zlib.crc32(memoryview(data)[8:]) != checksum:
-        raise ChunkError("the chunk is damaged: its checksum is not the one in its header")
     if not 1 <= steps <= CHUNK_STEPS:
         raise ChunkError(f"the chunk has {steps} steps; there are 1 to {CHUNK_STEPS} in one")
-    if size != described_bytes + steps * (_PER_STEP + mask_bytes + view_bytes) + view_bytes:
+    if sizes is not None and sizes != (view_bytes, mask_bytes):
+        raise ChunkError("the chunk's views or masks are not as long as those of the game")
+    if described_bytes > _MOST_DESCRIBED_BYTES:
+        raise ChunkError(f"the chunk's description has more than {_MOST_DESCRIBED_BYTES} bytes")
+    row, bits = view_bytes + mask_bytes, (steps + 7) // 8
+    least = described_bytes + steps * _PER_STEP + row + (row + 7) // 8
+    if not least <= size <= least + row * (bits + steps) or (steps + 1) * row > _MOST_BYTES:
         raise ChunkError("the chunk's arrays are not as long as its header says")
+    if zlib.crc32(memoryview(data)[8:]) != checksum:
+        raise ChunkError("the chunk is damaged: its checksum is not the one in its header")
     raw = _unpack(data[_HEADER.size :], size)
     try:
         described = msgspec.msgpack.decode(raw[:described_bytes], type=_Description)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ChunkError(f"the chunk's description cannot be read: {error}") from None
-    place = described_bytes
-    arrays = []
-    for dtype, shape in (
-        ("<i4", (steps,)),
-        ("<i4", (steps,)),
-        ("<f4", (steps,)),
-        ("u1", (steps,)),
-        ("u1", (steps, mask_bytes)),
-        ("u1", (steps + 1, view_bytes)),
-    ):
-        count = int(np.prod(shape))
-        arrays.append(np.frombuffer(raw, dtype, count, place).reshape(shape))
-        place += count * np.dtype(dtype).itemsize
+    numbers = np.frombuffer(raw, np.uint8, steps * _PER_STEP, described_bytes).reshape(_PER_STEP, steps)
+    ticks, actions, rewards = (
+        np.ascontiguousarray(numbers[4 * place : 4 * place + 4].T).view(dtype)[:, 0]
+        for place, dtype in enumerate(_NUMBERS)
+    )
+    rest = np.frombuffer(raw, np.uint8, offset=described_bytes + steps * _PER_STEP)
+    views, masks = _follow(rest, steps, view_bytes, mask_bytes)
+    arrays = (np.cumsum(ticks, dtype=np.int32), actions, rewards, numbers[-1], masks, views)
+    for array in arrays:
+        array.flags.writeable = False
     chunk = Chunk(
         described.kind, described.episode, described.seat, described.player, described.first, *arrays
     )
     _check(chunk)
     return chunk
+
+
+def _follow(rest: np.ndarray, steps: int, view_bytes: int, mask_bytes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Views and masks from `first`, `changed`, `when` and `by`."""
+    row, bits = view_bytes + mask_bytes, (steps + 7) // 8
+    first, rest = rest[:row], rest[row:]
+    changed = np.unpackbits(rest[: (row + 7) // 8], count=row, bitorder="little").nonzero()[0]
+    rest = rest[(row + 7) // 8 :]
+    if len(rest) < len(changed) * bits:
+        raise ChunkError("the chunk ends before it has told what changes")
+    when = np.unpackbits(
+        rest[: len(changed) * bits].reshape(-1, bits), axis=1, count=steps, bitorder="little"
+    ).view(bool)
+    by = rest[len(changed) * bits :]
+    if len(by) != np.count_nonzero(when):
+        raise ChunkError("the chunk tells of more or fewer changes than there are")
+    moving = np.zeros((len(changed), steps), np.uint8)
+    moving[when] = by
+    moving = np.cumsum(moving, axis=1, dtype=np.uint8) + first[changed, None]
+    views = np.empty((steps + 1, view_bytes), np.uint8)
+    masks = np.empty((steps, mask_bytes), np.uint8)
+    views[:], masks[:] = first[:view_bytes], first[view_bytes:]
+    of_views = int(np.searchsorted(changed, view_bytes))
+    views[1:, changed[:of_views]] = moving[:of_views].T
+    masks[1:, changed[of_views:] - view_bytes] = moving[of_views:, :-1].T
+    return views, masks
 
 
 def _unpack(frame: bytes, size: int) -> bytes:
@@ -199,7 +261,7 @@ def _check(chunk: Chunk) -> None:
         raise ChunkError("a reward is no finite number")
     if (chunk.done > TRUNCATED).any() or (chunk.done[:-1] != RUNNING).any():
         raise ChunkError("`done` may say 1 or 2 of the last step, and is 0 before")
-    if (np.diff(chunk.ticks) <= 0).any() or chunk.ticks[0] < 0:
+    if (chunk.ticks[1:] <= chunk.ticks[:-1]).any() or chunk.ticks[0] < 0:
         raise ChunkError("the ticks of a chunk ascend from 0")
     if chunk.first < 0 or chunk.seat < 0 or (chunk.actions < -1).any():
         raise ChunkError("a number is negative that cannot be")

@@ -1,12 +1,13 @@
-"""What a consumer wants of the chunks of experience, and chunks as the bytes that it gets."""
+"""What a consumer wants of the games, and chunks as the bytes that it gets."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import zstandard
 
+from strategos.games.spec import Game
 from strategos.server.experience.chunks import Chunk, encode_chunk
 
 EpisodeKey = tuple[str, int]
@@ -29,58 +30,47 @@ class Wanted:
             return False
         return not self.episodes or not self.episodes.isdisjoint(ids)
 
-    def seat(self, chunk: Chunk) -> bool:
-        """Whether anything of that player of a wanted game is wanted."""
-        if self.players and chunk.player not in self.players:
-            return False
-        return not self.seats or chunk.seat in self.seats
+    def seats_of(self, players: Sequence[str]) -> tuple[int, ...]:
+        """The seats that are wanted of a wanted game of these `players`."""
+        return tuple(seat for seat, player in enumerate(players) if self.seat(seat, player))
+
+    def seat(self, seat: int, player: str) -> bool:
+        """Whether that seat of a wanted game is wanted, where `player` sits."""
+        return (not self.players or player in self.players) and (not self.seats or seat in self.seats)
 
 
 @dataclass(frozen=True)
 class Piece:
     """What a consumer wants of a chunk, as bytes, and what a queue must know of it."""
 
-    episode: str
-    seat: int
+    game: Game
     kind: str
     steps: int
-    """0 where the consumer wants nothing of the chunk."""
-    begins: bool
-    """The chunk is the first one of its episode."""
-    ends: bool
+    last: bool
+    """The episode ends with it."""
     data: bytes
 
-    @property
-    def key(self) -> EpisodeKey:
-        return self.episode, self.seat
+
+def make_pieces(
+    game: Game,
+    chunk: Chunk,
+    minimums: Collection[int],
+    compressor: zstandard.ZstdCompressor,
+    data: bytes | None = None,
+) -> dict[int, Piece]:
+    """The pieces of a chunk of `game` for those who want it from some minimum ticks on, by these; none where
+    it holds nothing so late. `data` is the whole chunk as bytes, where it is there already."""
+    pieces: dict[int, Piece] = {}
+    whole: Piece | None = None
+    for minimum in minimums:
+        part = chunk.since(minimum)
+        if part is chunk:
+            whole = whole or _piece(game, chunk, data or encode_chunk(chunk, compressor))
+            pieces[minimum] = whole
+        elif part is not None:
+            pieces[minimum] = _piece(game, part, encode_chunk(part, compressor))
+    return pieces
 
 
-@dataclass(frozen=True)
-class Made:
-    """A chunk as bytes, and as bytes without the ticks that come before some minimum."""
-
-    chunk: Chunk
-    data: bytes
-    later: dict[int, tuple[int, bytes]]
-    """By the minimum tick: steps, and the bytes."""
-
-    def piece(self, wanted: Wanted) -> Piece | None:
-        """What goes into a consumer's queue; None where the player or seat is not wanted."""
-        chunk, minimum = self.chunk, wanted.minimum_tick
-        if not wanted.seat(chunk):
-            return None
-        steps, data = chunk.steps, self.data
-        if minimum > chunk.ticks[0]:
-            steps, data = self.later[minimum] if minimum in self.later else _cut(chunk, minimum, None)
-        return Piece(chunk.episode, chunk.seat, chunk.kind, steps, chunk.first == 0, chunk.last, data)
-
-
-def make(chunk: Chunk, minimums: Collection[int], compressor: zstandard.ZstdCompressor | None = None) -> Made:
-    """The bytes of `chunk`, whole and from each of some minimum ticks on."""
-    later = {tick: _cut(chunk, tick, compressor) for tick in minimums if tick > chunk.ticks[0]}
-    return Made(chunk, encode_chunk(chunk, compressor), later)
-
-
-def _cut(chunk: Chunk, tick: int, compressor: zstandard.ZstdCompressor | None) -> tuple[int, bytes]:
-    part = chunk.since(tick)
-    return (0, b"") if part is None else (part.steps, encode_chunk(part, compressor))
+def _piece(game: Game, chunk: Chunk, data: bytes) -> Piece:
+    return Piece(game, chunk.kind, chunk.steps, chunk.last, data)

@@ -1,15 +1,15 @@
 """Experience of the games of a hall: made into chunks beside them, handed to consumers, never in their way.
 
-The hall tells which actions were played; the games are played again on one thread of their own, and the
-chunks are offered to every consumer's queue. A consumer that was not there when a game began, or that would
-rather wait than lose anything, gets the game from its record when it is over; the bytes are the same.
+The hall tells which actions were played; the games are played again on a thread of their own, and the chunks
+are offered to the queue of every consumer that was there when the game began. A consumer that was not, or
+that would rather wait than lose anything, gets the game from its record when it is over (`history`); the
+bytes are the same.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -17,99 +17,91 @@ import numpy as np
 import structlog
 
 from strategos.games.spec import Game
-from strategos.play.record import GameRecord
-from strategos.server.experience.chunks import ChunkError, decode_chunk, episode_of, kind_of, make_compressor
-from strategos.server.experience.consumers import BLOCK, Consumer
-from strategos.server.experience.pieces import Made, Piece, Wanted, make
-from strategos.server.experience.transitions import (
-    GAMES_AT_ONCE,
-    SPAN,
-    Rerun,
-    Trace,
-    play_spans,
-    record_chunks,
-)
+from strategos.server.experience.chunks import episode_of, kind_of, make_compressor
+from strategos.server.experience.consumers import Consumer, Episode
+from strategos.server.experience.history import RecordReader
+from strategos.server.experience.pieces import Piece, Wanted, make_pieces
+from strategos.server.experience.submitted import Submissions
+from strategos.server.experience.transitions import GAMES_AT_ONCE, SPAN, Rerun, Trace, play_spans
 from strategos.server.hall import Hall
 from strategos.server.terms import HallError, Result
 
 WAITING_TICKS = 1024
 """Of one running game, that are not in chunks yet; with more it is lost to those who follow it."""
 QUEUE_CHUNKS = 4096
-"""Of one consumer: about 8 MB of compressed 20 x 20 boards."""
+"""Of one consumer: about 5 MB of compressed 20 x 20 boards."""
 CONSUMERS = 64
-WAITING_GAMES = 100_000
-"""Ids of recorded games that may wait for one consumer."""
-_PAGE = 200
-_RECORD_WAIT_S = 0.25
-_RECORD_TRIES = 40
 
 _log = structlog.get_logger("strategos.experience")
 
 
-@dataclass
-class _Running:
-    """A game that is followed tick by tick."""
+@dataclass(eq=False)
+class _Followed:
+    """A game that runs, and who gets it tick by tick."""
 
-    room: str
+    name: str
+    episode: str
+    players: tuple[str, ...]
+    ticks: int
+    live: dict[Consumer, dict[int, Episode]] = field(default_factory=dict)
+    """The episodes of each consumer, by seat; also where the game was lost on the way to them."""
+    rerun: Rerun | None = None
+    """None where nobody gets it tick by tick, or not any more."""
+    most_waiting: int = 0
+    twins: list[tuple[Consumer, str, int]] = field(default_factory=list)
+    """Who waits for the records of games of the same episode that ended before this one is through, and for
+    how many episodes of each: nothing but their order tells them apart."""
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What a chunk gives each consumer, by its minimum tick."""
+
     rerun: Rerun
-    number: int
-    """In the order of beginning, consumers among them."""
-    most_waiting: int
-
-
-@dataclass
-class _Reader:
-    """One consumer's way through records."""
-
-    consumer: Consumer
-    number: int
-    follow: bool
-    waiting: deque[str] = field(default_factory=deque)
-    finished_since: set[str] | None = None
-    """Games that ended while the history is being listed, which are not part of it."""
-    woken: asyncio.Event = field(default_factory=asyncio.Event)
-    task: asyncio.Task[None] | None = None
+    seat: int
+    steps: int
+    last: bool
+    pieces: dict[int, Piece]
 
 
 class Experience:
     """The experience of one hall. All methods are for the hall's loop."""
 
     def __init__(self, hall: Hall) -> None:
-        self.kinds: dict[str, Game] = {}
-        """The game of every kind of chunk that was made or taken in."""
         self.episodes = self.chunks = self.steps = self.refused_chunks = 0
         self._hall = hall
-        self._readers: dict[int, _Reader] = {}
-        self._running: dict[str, _Running] = {}
-        self._rooms: dict[str, str] = {}
-        """The room of every episode in `_running`."""
-        self._untold: dict[str, tuple[str, str]] = {}
-        """Rooms whose game nobody wanted tick by tick: the name of the game, and the episode."""
-        self._numbers = 0
+        self._submissions = Submissions()
+        self._readers: dict[Consumer, RecordReader] = {}
+        self._games: dict[str, _Followed] = {}
+        """Those that run, by their room."""
+        self._reruns: dict[Rerun, _Followed] = {}
+        """Those of which chunks are made; some have ended."""
         self._awake = asyncio.Event()
         self._compressor = make_compressor()
-        self._thread = ThreadPoolExecutor(1, "experience")  # one: the compressor is not to be shared
+        # One of each: a compressor is not to be shared, and who reads records holds up no live game.
+        self._thread = ThreadPoolExecutor(1, "experience")
+        self._records_thread = ThreadPoolExecutor(1, "records")
         self._unfollow: Callable[[], None] | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
     def consumers(self) -> list[Consumer]:
-        return [reader.consumer for reader in self._readers.values()]
+        return list(self._readers)
 
     @property
     def open_games(self) -> int:
-        """Games that are followed tick by tick."""
-        return len(self._running)
+        """Games that are made into chunks tick by tick."""
+        return len(self._reruns)
 
     @property
     def waiting_ticks(self) -> int:
         """Ticks of them that are not in chunks yet."""
-        return sum(len(running.rerun.waiting) for running in self._running.values())
+        return sum(len(rerun.waiting) for rerun in self._reruns)
 
     def subscribe(
         self, wanted: Wanted, *, history: bool, follow: bool, when_full: str, capacity: int = QUEUE_CHUNKS
     ) -> Consumer:
-        """A new consumer: of the recorded games (`history`), of those that are played from now on (`follow`).
+        """A new consumer: of the recorded games (`history`), then of those that are played (`follow`).
 
         `HallError` "exhausted" where there are too many, "invalid" for a consumer that wants nothing.
         """
@@ -118,57 +110,56 @@ class Experience:
         if len(self._readers) >= CONSUMERS:
             raise HallError("exhausted", f"{CONSUMERS} consumers are connected, and no more are taken")
         consumer = Consumer(wanted, when_full=when_full, capacity=capacity)
-        self._numbers += 1
-        reader = _Reader(consumer, self._numbers, follow, finished_since=set() if history else None)
-        self._readers[id(consumer)] = reader
+        reader = RecordReader(self._hall, consumer, self._records_thread, history=history, follow=follow)
+        self._readers[consumer] = reader
         if follow and self._unfollow is None:
             self._unfollow = self._hall.follow(self)
             self._task = asyncio.create_task(self._follow())
-        reader.task = asyncio.create_task(self._read(reader))
+        reader.start()
         return consumer
 
     def unsubscribe(self, consumer: Consumer) -> None:
         """Forget a consumer; without one nothing is made."""
-        reader = self._readers.pop(id(consumer), None)
-        if reader is not None and reader.task is not None:
-            reader.task.cancel()
+        reader = self._readers.pop(consumer, None)
+        if reader is not None:
+            reader.cancel()
+        for followed in [*self._games.values(), *self._reruns.values()]:
+            if followed.live.pop(consumer, None) is not None and not followed.live:
+                self._forget(followed)
+        self._submissions.forget(consumer)
         if not any(reader.follow for reader in self._readers.values()):
             self._stop_following()
 
-    def submit(self, kind: str, chunks: Sequence[bytes]) -> list[tuple[int, str]]:
-        """Offer chunks that were made elsewhere, of games of one `kind`, to the consumers that follow.
+    async def submit(self, game: Game, chunks: Sequence[bytes]) -> list[tuple[int, str]]:
+        """Offer chunks of `game` that were made elsewhere to the consumers that follow.
 
-        The places and faults of those that were refused; they harm nobody else.
+        The places and faults of those that were refused; they harm nobody else. `HallError` "exhausted" where
+        too many wait for that already.
         """
+        live = [consumer for consumer, reader in self._readers.items() if reader.live]
+        minimums = {consumer.wanted.minimum_tick for consumer in live}
+        checked = await self._submissions.check(game, chunks, minimums)
+        live = [consumer for consumer in live if consumer in self._readers]
+        played = {followed.episode for followed in self._reruns.values()}
         refused = []
-        for place, data in enumerate(chunks):
-            try:
-                chunk = decode_chunk(data)
-                if chunk.kind != kind:
-                    raise ChunkError("the chunk is of another kind of game than was announced")
-                game = self.kinds[kind]
-                if (chunk.views.shape[1], chunk.masks.shape[1]) != (
-                    game.view_dtype.itemsize,
-                    game.spec.mask_bytes,
-                ):
-                    raise ChunkError("the chunk's views or masks are not as long as those of the game")
-                if chunk.seat >= game.spec.num_players or (chunk.actions >= game.spec.num_actions).any():
-                    raise ChunkError("the chunk names a seat or an action that the game does not have")
-            except ChunkError as error:
-                self.refused_chunks += 1
-                refused.append((place, str(error)))
-                continue
-            self._offer([Made(chunk, data, {})])
+        for place, chunk in enumerate(checked):
+            fault = chunk if isinstance(chunk, str) else self._submissions.hand_on(chunk, live, played)
+            if fault or isinstance(chunk, str):
+                refused.append((place, fault))
+            else:
+                self._count(chunk.steps, chunk.last)
+        self.refused_chunks += len(refused)
         return refused
 
     async def close(self) -> None:
         """End all streams; what waits in the queues can still be taken."""
         self._stop_following()
-        for reader in self._readers.values():
-            if reader.task is not None:
-                reader.task.cancel()
-            reader.consumer.end()
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        for consumer, reader in self._readers.items():
+            reader.cancel()
+            consumer.end()
+        for threads in (self._thread, self._records_thread):
+            threads.shutdown(wait=False, cancel_futures=True)
+        self._submissions.close()
 
     # The games that are played: what the hall tells its followers.
 
@@ -178,58 +169,58 @@ class Experience:
         """A game has begun, or runs already; see `Follower`."""
         kind = kind_of(game)
         episode = episode_of(kind, seed, names)
-        wanted = any(
-            reader.follow
-            and reader.consumer.when_full != BLOCK
-            and reader.consumer.wanted.game(game.spec.name, room, episode)
-            for reader in self._readers.values()
-        )
-        if not wanted or episode in self._rooms:  # twice at once: a seed of somebody's own choice
-            self._untold[room] = game.spec.name, episode
+        followed = self._games[room] = _Followed(game.spec.name, episode, names, len(actions))
+        if any(other.episode == episode for other in self._reruns.values()):
+            return  # twice at once, by a seed of somebody's own choice: this one comes from its record
+        for consumer, reader in self._readers.items():
+            seats = consumer.wanted.seats_of(names)
+            if reader.live and seats and consumer.wanted.game(game.spec.name, room, episode):
+                followed.live[consumer] = {seat: Episode((episode, seat), recorded=False) for seat in seats}
+        if not followed.live:
             return
-        self.kinds[kind] = game
-        self._numbers += 1
-        rerun = Rerun(Trace(game, kind, episode, names), seed, actions)
-        self._running[room] = _Running(room, rerun, self._numbers, len(actions) + WAITING_TICKS)
-        self._rooms[episode] = room
-        if rerun.due()[0]:
+        wanted = sorted({seat for seats in followed.live.values() for seat in seats})
+        followed.rerun = Rerun(Trace(game, kind, episode, names, wanted), seed, actions)
+        followed.most_waiting = len(actions) + WAITING_TICKS
+        self._reruns[followed.rerun] = followed
+        if followed.rerun.due()[0]:
             self._awake.set()
 
     def played(self, room: str, actions: np.ndarray) -> None:
         """A tick was played; see `Follower`."""
-        running = self._running.get(room)
-        if running is None:
+        followed = self._games.get(room)
+        if followed is None:
             return
-        waiting = running.rerun.waiting
+        followed.ticks += 1
+        if followed.rerun is None:
+            return
+        waiting = followed.rerun.waiting
         waiting.append(actions)
-        if len(waiting) > running.most_waiting:  # more is played than can be made into chunks
-            _log.warning("experience_overrun", room=room)
-            self._lose(running)
+        if len(waiting) > followed.most_waiting:
+            self._lose(followed, "more is played than can be made into chunks")
         elif len(waiting) > SPAN:
             self._awake.set()
 
     def ended(self, room: str, result: Result) -> None:
-        """A game has ended; see `Follower`. Whoever did not see it begin gets its record."""
-        running = self._running.get(room)
-        untold = self._untold.pop(room, None)
-        if running is not None:
-            untold = running.rerun.trace.game.spec.name, running.rerun.trace.episode
-            running.rerun.ended = True
+        """A game has ended; see `Follower`. Whoever does not get it tick by tick gets its record."""
+        followed = self._games.pop(room, None)
+        if followed is None:
+            return
+        if followed.rerun is not None:
+            followed.rerun.ended = True
             self._awake.set()
-        for reader in self._readers.values():
-            if reader.finished_since is not None:
-                reader.finished_since.add(result.replay)
-            if untold is None:
-                continue  # lost on the way, and counted then
-            consumer = reader.consumer
-            streamed = running is not None and running.number > reader.number and consumer.when_full != BLOCK
-            if not reader.follow or streamed or not consumer.wanted.game(*untold, room):
+        for consumer, reader in self._readers.items():
+            wanted = consumer.wanted
+            if consumer in followed.live or not wanted.game(followed.name, followed.episode, room):
                 continue
-            if not result.replay or len(reader.waiting) >= WAITING_GAMES:
-                consumer.dropped_episodes += 1
+            episodes = len(wanted.seats_of(followed.players))
+            if not episodes or not followed.ticks:
                 continue
-            reader.waiting.append(result.replay)
-            reader.woken.set()
+            for twin in self._reruns.values():
+                if twin.episode == followed.episode and consumer in twin.live:
+                    twin.twins.append((consumer, result.replay, episodes))
+                    break
+            else:
+                reader.ended(result.replay, episodes)
 
     async def _follow(self) -> None:
         while True:
@@ -238,69 +229,89 @@ class Experience:
             while due := self._due():
                 await self._play(due)
 
-    def _due(self) -> list[_Running]:
+    def _due(self) -> list[Rerun]:
         """Some games of one kind of which something can be made."""
-        found: list[_Running] = []
-        for running in list(self._running.values()):
-            count, ended = running.rerun.due()
+        found: list[Rerun] = []
+        for rerun, followed in list(self._reruns.items()):
+            count, ended = rerun.due()
             if ended and count == 0:
-                self._forget(running)  # it has ended before its first tick
-            elif count and (not found or running.rerun.trace.kind == found[0].rerun.trace.kind):
-                found.append(running)
+                self._forget(followed)  # it has ended before its first tick
+            elif count and (not found or rerun.trace.kind == found[0].trace.kind):
+                found.append(rerun)
                 if len(found) == GAMES_AT_ONCE:
                     break
         return found
 
-    async def _play(self, due: Sequence[_Running]) -> None:
+    async def _play(self, due: Sequence[Rerun]) -> None:
         """Turn a span of each game into bytes on the thread, and offer them."""
-        minimums = {reader.consumer.wanted.minimum_tick for reader in self._readers.values()}
-        compressor, reruns = self._compressor, [running.rerun for running in due]
+        minimums = {
+            rerun: {consumer.wanted.minimum_tick for consumer in self._reruns[rerun].live} for rerun in due
+        }
+        game, compressor = due[0].trace.game, self._compressor
 
-        def work() -> list[Made]:
-            return [make(chunk, minimums, compressor) for chunk in play_spans(reruns)]
+        def work() -> list[_Made]:
+            return [
+                _Made(
+                    rerun,
+                    chunk.seat,
+                    chunk.steps,
+                    chunk.last,
+                    make_pieces(game, chunk, minimums[rerun], compressor),
+                )
+                for rerun, chunk in play_spans(due)
+            ]
 
         loop = asyncio.get_running_loop()
         try:
             made = await loop.run_in_executor(self._thread, work)
         except Exception as error:  # whatever is wrong with these games, the others go on
-            _log.error("experience_lost", error=type(error).__name__, games=len(due))
-            for running in due:
-                self._lose(running)
-            return
-        self._offer(each for each in made if each.chunk.episode in self._rooms)
-        for running in due:
-            if running.rerun.ended and not running.rerun.waiting:
-                self._forget(running)
-
-    def _offer(self, made: Iterable[Made]) -> None:
+            _log.exception("experience_failed", games=len(due))
+            made = []
+            for rerun in due:
+                rerun.fault = type(error).__name__
         for each in made:
-            chunk = each.chunk
-            self.chunks += 1
-            self.steps += chunk.steps
-            self.episodes += chunk.last
-            room = self._rooms.get(chunk.episode, "")
-            running = self._running.get(room)
-            name = self.kinds[chunk.kind].spec.name
-            for reader in self._readers.values():
-                consumer = reader.consumer
-                if not reader.follow or consumer.when_full == BLOCK:
-                    continue
-                if running is not None and running.number < reader.number:
-                    continue  # it began before; it comes from the record
-                if not consumer.wanted.game(name, chunk.episode, room):
-                    continue
-                piece = each.piece(consumer.wanted)
-                if piece is not None:
-                    consumer.offer(piece)
+            self._offer(each)
+        for rerun in due:
+            followed = self._reruns.get(rerun)
+            if followed is None:
+                continue
+            if rerun.fault:
+                self._lose(followed, rerun.fault)
+            elif rerun.ended and not rerun.waiting:
+                self._forget(followed)
 
-    def _forget(self, running: _Running) -> None:
-        if self._running.pop(running.room, None) is not None:
-            del self._rooms[running.rerun.trace.episode]
+    def _offer(self, made: _Made) -> None:
+        followed = self._reruns.get(made.rerun)
+        if followed is None:
+            return  # lost, or unwanted by now
+        self._count(made.steps, made.last)
+        for consumer, episodes in followed.live.items():
+            piece = made.pieces.get(consumer.wanted.minimum_tick)
+            if piece is not None and made.seat in episodes:
+                consumer.offer(episodes[made.seat], piece)
 
-    def _lose(self, running: _Running) -> None:
-        self._forget(running)
-        for consumer in self.consumers:
-            consumer.lose(running.rerun.trace.episode)
+    def _count(self, steps: int, last: bool) -> None:
+        self.chunks += 1
+        self.steps += steps
+        self.episodes += last
+
+    def _forget(self, followed: _Followed) -> None:
+        """Make no more chunks of a game."""
+        if followed.rerun is not None:
+            self._reruns.pop(followed.rerun, None)
+            followed.rerun = None
+        twins, followed.twins = followed.twins, []
+        for consumer, replay, episodes in twins:
+            if consumer in self._readers:
+                self._readers[consumer].ended(replay, episodes)
+
+    def _lose(self, followed: _Followed, reason: str) -> None:
+        """Count a game as dropped by all who get it tick by tick."""
+        _log.warning("experience_lost", reason=reason, consumers=len(followed.live))
+        self._forget(followed)
+        for consumer, episodes in followed.live.items():
+            for episode in episodes.values():
+                consumer.drop(episode)
 
     def _stop_following(self) -> None:
         if self._unfollow is not None:
@@ -309,79 +320,5 @@ class Experience:
         if self._task is not None:
             self._task.cancel()
             self._task = None
-        self._running.clear()
-        self._rooms.clear()
-        self._untold.clear()
-
-    # The games that were recorded.
-
-    async def _read(self, reader: _Reader) -> None:
-        """Everything that one consumer gets from records, in the order in which the games ended."""
-        try:
-            await self._read_all(reader)
-        except Exception:  # of the records; the consumer is told no more, everybody else goes on
-            _log.exception("experience_reader_failed")
-        reader.consumer.end()
-
-    async def _read_all(self, reader: _Reader) -> None:
-        if reader.finished_since is not None:
-            await self._read_history(reader)
-        while reader.follow:
-            await reader.woken.wait()
-            reader.woken.clear()
-            while reader.waiting:
-                number = min(GAMES_AT_ONCE, len(reader.waiting))
-                await self._deliver(reader, [reader.waiting.popleft() for _ in range(number)])
-
-    async def _read_history(self, reader: _Reader) -> None:
-        found, page = deque[str](), ""
-        while True:
-            games, page = self._hall.games(page=page, size=_PAGE)
-            for each in games:
-                late = reader.finished_since is not None and each.replay in reader.finished_since
-                if each.replay and not late and reader.consumer.wanted.game(each.game, each.replay):
-                    found.append(each.replay)
-            await asyncio.sleep(0)
-            if not page or len(found) >= WAITING_GAMES:
-                break
-        reader.finished_since = None
-        found.reverse()  # the list begins with the newest
-        while found:
-            number = min(GAMES_AT_ONCE, len(found))
-            await self._deliver(reader, [found.popleft() for _ in range(number)])
-
-    async def _deliver(self, reader: _Reader, replays: Sequence[str]) -> None:
-        records = []
-        for replay in replays:
-            record = await self._record(replay)
-            if record is not None:
-                records.append(record)
-            else:
-                reader.consumer.dropped_episodes += 1
-        wanted, compressor, kinds = reader.consumer.wanted, self._compressor, self.kinds
-
-        def work(few: list[GameRecord]) -> list[Piece]:
-            made = (make(chunk, {wanted.minimum_tick}, compressor) for chunk in record_chunks(few, kinds))
-            pieces = (each.piece(wanted) for each in made)
-            return [piece for piece in pieces if piece is not None and piece.steps]
-
-        loop = asyncio.get_running_loop()
-        try:
-            pieces = await loop.run_in_executor(self._thread, work, records)
-        except ValueError as error:
-            _log.error("record_does_not_replay", error=str(error)[:200])
-            reader.consumer.dropped_episodes += len(records)
-            return
-        for piece in pieces:
-            await reader.consumer.put(piece)
-
-    async def _record(self, replay: str) -> GameRecord | None:
-        """A record, which may be on its way to the disk; None where there is none."""
-        for _ in range(_RECORD_TRIES):
-            try:
-                return await asyncio.to_thread(self._hall.replay, replay)
-            except HallError as error:
-                if error.code != "not_found":
-                    break
-            await asyncio.sleep(_RECORD_WAIT_S)
-        return None
+        self._games.clear()
+        self._reruns.clear()

@@ -18,11 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from strategos.games.spec import LEAVE, Game
-from strategos.play.match import leave
-from strategos.play.record import GameRecord, RecordError, recorded_game
+from strategos.play.match import hash_state, leave
+from strategos.play.record import GameRecord
 from strategos.server.experience.chunks import (
     CHUNK_STEPS,
-    RUNNING,
     TERMINATED,
     TRUNCATED,
     Chunk,
@@ -47,12 +46,20 @@ class End:
 
 
 class Trace:
-    """The steps of one game that are not in a chunk yet, of all its players."""
+    """The steps of one game that are not in a chunk yet, of all its players or of some `seats`."""
 
-    def __init__(self, game: Game, kind: str, episode: str, players: Sequence[str]) -> None:
+    def __init__(
+        self,
+        game: Game,
+        kind: str,
+        episode: str,
+        players: Sequence[str],
+        seats: Iterable[int] | None = None,
+    ) -> None:
         self.game, self.kind, self.episode, self.players = game, kind, episode, tuple(players)
         self.tick = 0
-        self._pending = [_Pending.none(game) for _ in players]
+        chosen = range(len(self.players)) if seats is None else seats
+        self._pending = {seat: _Pending.none(game) for seat in chosen}
 
     def absorb(
         self,
@@ -66,13 +73,19 @@ class Trace:
 
         `seen` uint8 [T + 1, P, view_bytes], `masks` uint8 [T + 1, P, mask_bytes] and `choosing` bool
         [T + 1, P] (who has something to decide) are of before every tick and of after the last one;
-        `actions` int32 [T, P].
+        `actions` int32 [T, P]. A chunk may share their memory.
         """
         count = len(actions)
-        for seat, pending in enumerate(self._pending):
+        for seat, pending in self._pending.items():
             steps = np.flatnonzero(choosing[:count, seat])
-            pending.add(self.tick + steps, actions[steps, seat], masks[steps, seat], seen[steps, seat])
+            ticks = (self.tick + steps).astype(np.int32)
             follows = bool(choosing[count, seat])
+            closed = end is not None or (count == CHUNK_STEPS and follows)
+            if closed and not len(pending.ticks) and 0 < len(steps) == count <= CHUNK_STEPS:
+                # As nearly always in a simultaneous game: all of it is one chunk, and nothing is copied.
+                yield self._chunk(seat, ticks, actions[:, seat], masks[:count, seat], seen[:, seat], end)
+                continue
+            pending.add(ticks, actions[steps, seat], masks[steps, seat], seen[steps, seat])
             yield from self._filled(seat, seen[count, seat], follows, end)
         self.tick += count
 
@@ -87,22 +100,26 @@ class Trace:
                 return
             ticks, actions, masks, views = pending.take(number)
             next_view = after if the_rest else pending.views[0]
-            rewards, done = np.zeros(number, np.float32), np.full(number, RUNNING, np.uint8)
-            if the_rest and end is not None:
-                rewards[-1], done[-1] = end.returns[seat], end.done
-            yield Chunk(
-                self.kind,
-                self.episode,
-                seat,
-                self.players[seat],
-                pending.taken - number,
-                ticks,
-                actions,
-                rewards,
-                done,
-                masks,
-                np.concatenate([views, next_view[None]]),
-            )
+            views = np.concatenate([views, next_view[None]])
+            yield self._chunk(seat, ticks, actions, masks, views, end if the_rest else None)
+
+    def _chunk(
+        self,
+        seat: int,
+        ticks: np.ndarray,
+        actions: np.ndarray,
+        masks: np.ndarray,
+        views: np.ndarray,
+        end: End | None,
+    ) -> Chunk:
+        """The next chunk of a player; with the `end` of the game where it is the last one."""
+        pending, number = self._pending[seat], len(ticks)
+        rewards, done = np.zeros(number, np.float32), np.zeros(number, np.uint8)  # `RUNNING`
+        if end is not None:
+            rewards[-1], done[-1] = end.returns[seat], end.done
+        first, pending.taken = pending.taken, pending.taken + number
+        told = (self.kind, self.episode, seat, self.players[seat], first)
+        return Chunk(*told, ticks, actions, rewards, done, masks, views)
 
 
 @dataclass
@@ -114,6 +131,7 @@ class _Pending:
     masks: np.ndarray
     views: np.ndarray
     taken: int = 0
+    """Steps that are in chunks."""
 
     @classmethod
     def none(cls, game: Game) -> _Pending:
@@ -122,7 +140,6 @@ class _Pending:
         return cls(np.zeros(0, np.int32), np.zeros(0, np.int32), masks, views)
 
     def add(self, ticks: np.ndarray, actions: np.ndarray, masks: np.ndarray, views: np.ndarray) -> None:
-        ticks = ticks.astype(np.int32)
         if len(self.ticks) == 0:
             self.ticks, self.actions, self.masks, self.views = ticks, actions, masks, views
         elif len(ticks):
@@ -136,7 +153,6 @@ class _Pending:
         taken = (self.ticks[first], self.actions[first], self.masks[first], self.views[first])
         self.ticks, self.actions = self.ticks[rest], self.actions[rest]
         self.masks, self.views = self.masks[rest], self.views[rest]
-        self.taken += number
         return taken
 
 
@@ -155,12 +171,22 @@ class Rerun:
     """
 
     def __init__(
-        self, trace: Trace, seed: int, actions: Iterable[np.ndarray] = (), *, ended: bool = False
+        self,
+        trace: Trace,
+        seed: int,
+        actions: Iterable[np.ndarray] = (),
+        *,
+        ended: bool = False,
+        final_hash: str = "",
     ) -> None:
         self.trace, self.waiting = trace, deque(actions)
         """`waiting` holds the actions int32 [P] of ticks that are not played again yet."""
         self.ended = ended
         """No more actions will come."""
+        self.final_hash = final_hash
+        """Of the state that the game must end in, where that is known."""
+        self.fault = ""
+        """Why the rest of it gives no chunks: the actions do not fit the game."""
         self.state = np.zeros(1, trace.game.state_dtype)
         trace.game.reset(self.state, np.array([seed], np.int64))
 
@@ -175,11 +201,26 @@ class Rerun:
             return min(SPAN, waiting), waiting <= SPAN
         return (SPAN if waiting > SPAN else 0), False
 
+    def check_end(self) -> None:
+        """Note a `fault` where `state` is not the end that it must have."""
+        if self.waiting:
+            self.fault = "it ends before all of its ticks are played"
+        elif self.final_hash and hash_state(self.state) != self.final_hash:
+            self.fault = "its final state is not the recorded one"
 
-def play_spans(reruns: Sequence[Rerun]) -> Iterator[Chunk]:
+
+def rerun_of(record: GameRecord, game: Game, seats: Iterable[int] | None = None) -> Rerun:
+    """A recorded game of `game`, from its beginning, for chunks of all its players or of some `seats`."""
+    kind = kind_of(game)
+    trace = Trace(game, kind, episode_of(kind, record.seed, record.players), record.players, seats)
+    actions = np.ascontiguousarray(record.actions, np.int32)
+    return Rerun(trace, record.seed, actions, ended=True, final_hash=record.final_hash)
+
+
+def play_spans(reruns: Sequence[Rerun]) -> Iterator[tuple[Rerun, Chunk]]:
     """Play what is due of some games of one kind, a span of each, in lock step; the chunks that are filled.
 
-    `RecordError` where the actions of one do not fit the game.
+    A game whose actions do not fit it gets a `fault` and gives no more chunks; the others go on.
     """
     plans = sorted(((*rerun.due(), rerun) for rerun in reruns), key=lambda plan: -plan[0])
     order = [rerun for _, _, rerun in plans]
@@ -203,13 +244,13 @@ def play_spans(reruns: Sequence[Rerun]) -> Iterator[Chunk]:
     game.observe(states, views[0], masks[0], none)
     for tick in range(longest):
         left = int(np.count_nonzero(counts > tick))
+        for row in np.flatnonzero(game.over(states[:left])).tolist():
+            order[row].fault = "it ends before all of its ticks are played"
         for row, seat in np.argwhere(actions[tick, :left] == LEAVE).tolist() if leaving[tick] else ():
             try:
                 leave(game, states, row, seat)
             except ValueError as error:
-                raise RecordError(
-                    f"game {order[row].trace.episode}: seat {seat} leaves, but {error}"
-                ) from None
+                order[row].fault = f"seat {seat} leaves, but {error}"
         game.step(states[:left], actions[tick, :left], illegal[:left])
         game.observe(states[:left], views[tick + 1, :left], masks[tick + 1, :left], none)
     choosing = _choosing(game, views, masks)
@@ -217,40 +258,16 @@ def play_spans(reruns: Sequence[Rerun]) -> Iterator[Chunk]:
     returns = np.zeros((rows, players), np.float32)
     game.returns(states, returns)
     for row, (count, last, rerun) in enumerate(plans):
-        if over[row] and rerun.waiting:
-            raise RecordError(f"game {rerun.trace.episode} ends before all of its ticks are played")
         rerun.state = states[row : row + 1].copy()
         end = None
         if over[row] or last:
             end = End(TERMINATED if over[row] else TRUNCATED, returns[row])
+            rerun.check_end()
+        if rerun.fault:
+            rerun.waiting.clear()
+            continue
         here = slice(0, count + 1)
-        yield from rerun.trace.absorb(
+        for chunk in rerun.trace.absorb(
             seen[here, row], masks[here, row], choosing[here, row], actions[:count, row], end
-        )
-
-
-def record_chunks(records: Sequence[GameRecord], kinds: dict[str, Game] | None = None) -> Iterator[Chunk]:
-    """The chunks of recorded games; those of one game in the order in which it fills them.
-
-    Games of one kind are played `GAMES_AT_ONCE` together. `kinds` is told the game of every kind.
-    `RecordError` for a record that cannot be played.
-    """
-    known: dict[str, Game] = {}
-    groups: dict[str, list[Rerun]] = {}
-    for record in records:
-        described = f"{record.game} {sorted(record.options.items())}"
-        if described not in known:
-            known[described] = recorded_game(record)
-        game = known[described]
-        kind = kind_of(game)
-        if kinds is not None:
-            kinds[kind] = game
-        episode = episode_of(kind, record.seed, record.players)
-        trace = Trace(game, kind, episode, record.players)
-        actions = np.ascontiguousarray(record.actions, np.int32)
-        groups.setdefault(kind, []).append(Rerun(trace, record.seed, actions, ended=True))
-    for reruns in groups.values():
-        for first in range(0, len(reruns), GAMES_AT_ONCE):
-            running = reruns[first : first + GAMES_AT_ONCE]
-            while running := [rerun for rerun in running if rerun.waiting]:
-                yield from play_spans(running)
+        ):
+            yield rerun, chunk

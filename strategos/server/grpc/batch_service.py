@@ -1,8 +1,9 @@
 """BatchGameService: many games of one client, straight on the engine, in columns of bytes.
 
-A batch belongs to who knows its name, which cannot be guessed. One call at a time works on a batch; the work
-is done on threads, so that rooms and other batches go on. A call whose deadline passes while it waits for its
-turn does nothing.
+A batch belongs to who knows its name, which cannot be guessed. One call at a time works on a batch, until its
+answer has gone out: a client that does not read holds up its own batch, of which one answer is kept at most.
+The work is done on threads, so that rooms and other batches go on. A call whose deadline passes while it
+waits for its turn does nothing.
 """
 
 from __future__ import annotations
@@ -25,15 +26,14 @@ from strategos.engine.pool import available_cores
 from strategos.games.spec import Game
 from strategos.play.agents import PolicyError, load_policy
 from strategos.play.policy import Policy, SessionPolicy
+from strategos.server.grpc.callers import address_of
 from strategos.server.grpc.columns import ColumnError, describe, read_column, write_column
-from strategos.server.grpc.errors import address_of
 from strategos.server.grpc.game_service import game_options
 from strategos.server.grpc.v1 import batch_service_pb2 as v1
 from strategos.server.grpc.v1 import batch_service_pb2_grpc
 from strategos.server.hall import Hall
 from strategos.server.rooms.agents import SEARCHING, offered
 from strategos.server.rooms.kinds import build
-from strategos.server.rooms.prepare import prepare
 from strategos.server.terms import HallError
 from strategos.spelling import nearest
 
@@ -42,8 +42,8 @@ MOST_GAMES = 10_000
 MOST_BYTES = 2 << 30
 """Of all batches together; 10,000 games of two on 20 x 20 tiles take about 150 MB."""
 BATCHES_PER_ADDRESS = 32
-IDLE_S = 600.0
-"""A batch that nobody used for so long is closed."""
+WAITING_CALLS = 32
+"""That wait for their turn on one batch."""
 _AUTORESETS = {
     v1.AUTORESET_DISABLED: "disabled",
     v1.AUTORESET_NEXT_STEP: "next_step",
@@ -69,6 +69,27 @@ class OwnedBatch:
     begun: bool = False
     """Whether a step can be answered again: nothing was reset since."""
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: int = 0
+    """Calls that wait for their turn."""
+    call: asyncio.Task | None = None
+    """The call whose turn it is."""
+
+    async def take_turn(self, context: grpc.aio.ServicerContext) -> None:
+        """Wait until no other call works on it; the turn ends with the call. `HallError` "exhausted" where
+        too many wait."""
+        if self.waiting >= WAITING_CALLS:
+            raise HallError("exhausted", f"{self.waiting} calls wait for this batch; read the answers")
+        self.waiting += 1
+        try:
+            await self.turn.acquire()
+        finally:
+            self.waiting -= 1
+        self.call = asyncio.current_task()
+        context.add_done_callback(self._end_turn)
+
+    def _end_turn(self, _: object) -> None:
+        self.call = None
+        self.turn.release()
 
 
 class BatchGameService(batch_service_pb2_grpc.BatchGameServiceServicer):
@@ -81,17 +102,18 @@ class BatchGameService(batch_service_pb2_grpc.BatchGameServiceServicer):
         self._making: dict[str, list[int]] = {}
         """Bytes of the batches that are being made, by address."""
         self._threads = ThreadPoolExecutor(max(2, available_cores()), "batch")
+        self._stop_closing_idle = hall.tend(self._close_idle)
 
     def close(self) -> None:
         """Let go of all batches."""
+        self._stop_closing_idle()
         self._batches.clear()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def CreateBatchGames(
         self, request: v1.CreateBatchGamesRequest, context: grpc.aio.ServicerContext
     ) -> v1.CreateBatchGamesResponse:
-        address = address_of(context)
-        self._close_idle()
+        address = address_of(context, self._hall)
         if not 1 <= request.num_games <= MOST_GAMES:
             raise HallError("invalid", f"a batch has 1 to {MOST_GAMES} games, not {request.num_games}")
         if request.autoreset not in _AUTORESETS:
@@ -112,7 +134,7 @@ class BatchGameService(batch_service_pb2_grpc.BatchGameServiceServicer):
         sources = self._sources(request, game)
         self._making.setdefault(address, []).append(size)
         try:
-            await prepare(game)  # in a child process: compiling holds up everybody
+            await self._hall.prepare(game, address=address)
             owned = await self._work(partial(_make, game, request, sources, address, self._clock()))
         finally:
             self._making[address].remove(size)
@@ -128,8 +150,8 @@ class BatchGameService(batch_service_pb2_grpc.BatchGameServiceServicer):
         owned = self._owned(request.batch)
         rows = _rows(request.rows, owned)
         _check_wanted(owned, request.wanted)
-        async with owned.turn:
-            return await self._work(partial(_states, owned, request.wanted, rows))
+        await owned.take_turn(context)
+        return await self._work(partial(_states, owned, request.wanted, rows))
 
     async def SubmitBatchActions(
         self, request: v1.SubmitBatchActionsRequest, context: grpc.aio.ServicerContext
@@ -141,15 +163,15 @@ class BatchGameService(batch_service_pb2_grpc.BatchGameServiceServicer):
         except ColumnError as error:
             raise HallError("invalid", str(error)) from None
         _check_wanted(owned, request.wanted)
-        async with owned.turn:
-            if request.step == owned.steps:
-                await self._work(partial(_step, owned, actions))
-            elif request.step + 1 != owned.steps or not owned.begun:
-                raise HallError(
-                    "late" if request.step < owned.steps else "early",
-                    f"step {request.step} is not the coming one, which is {owned.steps}",
-                )
-            return await self._work(partial(_states, owned, request.wanted, None))
+        await owned.take_turn(context)
+        if request.step == owned.steps:
+            await self._work(partial(_step, owned, actions))
+        elif request.step + 1 != owned.steps or not owned.begun:
+            raise HallError(
+                "late" if request.step < owned.steps else "early",
+                f"step {request.step} is not the coming one, which is {owned.steps}",
+            )
+        return await self._work(partial(_states, owned, request.wanted, None))
 
     async def ResetBatchGames(
         self, request: v1.ResetBatchGamesRequest, context: grpc.aio.ServicerContext
@@ -164,9 +186,9 @@ class BatchGameService(batch_service_pb2_grpc.BatchGameServiceServicer):
             except ColumnError as error:
                 raise HallError("invalid", str(error)) from None
         _check_wanted(owned, request.wanted)
-        async with owned.turn:
-            await self._work(partial(_reset, owned, rows, seeds))
-            return await self._work(partial(_states, owned, request.wanted, None))
+        await owned.take_turn(context)
+        await self._work(partial(_reset, owned, rows, seeds))
+        return await self._work(partial(_states, owned, request.wanted, None))
 
     async def CloseBatchGames(
         self, request: v1.CloseBatchGamesRequest, context: grpc.aio.ServicerContext
@@ -211,16 +233,18 @@ class BatchGameService(batch_service_pb2_grpc.BatchGameServiceServicer):
     def _close_idle(self) -> None:
         now = self._clock()
         for name, owned in list(self._batches.items()):
-            if now - owned.used_at > IDLE_S and not owned.turn.locked():
+            if now - owned.used_at > self._hall.settings.batch_idle_s:
                 del self._batches[name]
+                if owned.call is not None:
+                    owned.call.cancel()  # its answer is not read: the connection may stay so for ever
 
 
 def _size_bytes(game: Game, request: v1.CreateBatchGamesRequest) -> int:
-    """What a batch will take, its last observations with `same_step` included."""
+    """What a batch will take, its last observations with `same_step` and an answer included."""
     seen = game.view_dtype.itemsize + game.spec.mask_bytes
     if request.memories or request.agents:
         seen += game.memory_dtype.itemsize
-    kept = 2 if request.autoreset == v1.AUTORESET_SAME_STEP else 1
+    kept = 4 if request.autoreset == v1.AUTORESET_SAME_STEP else 2
     return int(request.num_games * (game.state_dtype.itemsize + kept * game.spec.num_players * seen))
 
 

@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import grpc
 import structlog
 from google.protobuf.message import DecodeError
 
+from strategos.server.grpc import CODE_KEY
 from strategos.server.terms import HallError
 
-CODE_KEY = "strategos-code"
 STATUS: dict[str, grpc.StatusCode] = {
     "invalid": grpc.StatusCode.INVALID_ARGUMENT,
     "not_found": grpc.StatusCode.NOT_FOUND,
@@ -33,6 +34,8 @@ STATUS: dict[str, grpc.StatusCode] = {
     "unavailable": grpc.StatusCode.UNAVAILABLE,
 }
 """Every `HallError.code`."""
+WITH_COLUMNS = ("ResetBatchGames", "SubmitBatchActions", "SubmitExperiences", "ReportResult")
+"""Methods whose requests may be as large as `settings.batch_message_bytes`."""
 _UNEXPECTED = (
     "something went wrong in the server; it was logged there, and nothing of yours was changed by halves"
 )
@@ -43,17 +46,26 @@ Handler = Callable[[Any, Any], Any]
 
 
 class _Unreadable:
-    """In place of a request whose bytes are no message."""
+    """In place of a request whose bytes are no message, or too many: why."""
+
+    def __init__(self, why: HallError) -> None:
+        self.why = why
 
 
 class RefusalInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every method: reads its request, counts it, and turns what it raises into a status.
 
-    `admit` is told the peer (address and port) of every call and may raise `HallError`.
+    `admit` is told of every call and may raise `HallError`; so may `hold`, which counts a stream for as long
+    as it is open. Of a request without columns `most_bytes()` are read: what is read holds up everybody.
     """
 
-    def __init__(self, admit: Callable[[str], None]) -> None:
-        self._admit = admit
+    def __init__(
+        self,
+        admit: Callable[[grpc.aio.ServicerContext], None],
+        hold: Callable[[grpc.aio.ServicerContext], AbstractContextManager[None]],
+        most_bytes: Callable[[], int],
+    ) -> None:
+        self._admit, self._hold, self._most_bytes = admit, hold, most_bytes
 
     async def intercept_service(
         self, continuation: Callable[[Any], Awaitable[Any]], details: grpc.HandlerCallDetails
@@ -63,7 +75,8 @@ class RefusalInterceptor(grpc.aio.ServerInterceptor):
         if handler is None:
             return None
         method = details.method
-        read = _reading(handler.request_deserializer)
+        most_bytes = None if method.rpartition("/")[2] in WITH_COLUMNS else self._most_bytes
+        read = _reading(handler.request_deserializer, most_bytes)
         if handler.request_streaming and handler.response_streaming:
             return grpc.stream_stream_rpc_method_handler(
                 self._streaming(handler.stream_stream, method), read, handler.response_serializer
@@ -78,12 +91,13 @@ class RefusalInterceptor(grpc.aio.ServerInterceptor):
             self._unary(handler.unary_unary, method), read, handler.response_serializer
         )
 
-    def _unary(self, behaviour: Handler, method: str) -> Handler:
+    def _unary(self, behaviour: Handler, method: str, *, stream: bool = False) -> Handler:
         async def answer(request: Any, context: grpc.aio.ServicerContext) -> Any:
             try:
-                self._admit(context.peer())
-                _check_readable(request)
-                return await behaviour(request, context)
+                self._admit(context)
+                with self._hold(context) if stream else nullcontext():
+                    _check_readable(request)
+                    return await behaviour(request, context)
             except Exception as error:
                 await _refuse(context, method, error)
 
@@ -91,50 +105,48 @@ class RefusalInterceptor(grpc.aio.ServerInterceptor):
 
     def _streaming(self, behaviour: Handler, method: str) -> Handler:
         if not inspect.isasyncgenfunction(behaviour):  # writes by itself, as Watch of the health service
-            return self._unary(behaviour, method)
+            return self._unary(behaviour, method, stream=True)
 
         async def answer(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
             try:
-                self._admit(context.peer())
-                _check_readable(request)
-                async for response in behaviour(request, context):
-                    yield response
+                self._admit(context)
+                with self._hold(context):
+                    _check_readable(request)
+                    async for response in behaviour(request, context):
+                        yield response
             except Exception as error:
                 await _refuse(context, method, error)
 
         return answer
 
 
-def _reading(deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:
+def _reading(
+    deserialize: Callable[[bytes], Any] | None, most_bytes: Callable[[], int] | None
+) -> Callable[[bytes], Any] | None:
     if deserialize is None:
         return None
 
     def read(data: bytes) -> Any:
+        if most_bytes is not None and len(data) > most_bytes():
+            return _Unreadable(HallError("exhausted", f"such a request has at most {most_bytes()} bytes"))
         try:
             return deserialize(data)
         except (DecodeError, ValueError, RecursionError):
-            return _Unreadable()  # what is raised here would be answered with its whole text
+            # What is raised here would be answered with its whole text.
+            return _Unreadable(HallError("invalid", _UNREADABLE))
 
     return read
 
 
 def _check_readable(request: Any) -> None:
     if isinstance(request, _Unreadable):
-        raise HallError("invalid", _UNREADABLE)
+        raise request.why
 
 
 def readable(request: Any) -> Any:
     """A message out of a stream of requests; `HallError` "invalid" where its bytes were none."""
     _check_readable(request)
     return request
-
-
-def address_of(context: grpc.aio.ServicerContext) -> str:
-    """The address of the peer without its port: `ipv4:10.0.0.1:5000` is `10.0.0.1`."""
-    kind, _, rest = context.peer().partition(":")
-    if kind in ("ipv4", "ipv6"):
-        return rest.rpartition(":")[0].replace("%5B", "").replace("%5D", "").strip("[]")
-    return kind
 
 
 async def _refuse(context: grpc.aio.ServicerContext, method: str, error: Exception) -> None:

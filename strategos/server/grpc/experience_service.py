@@ -8,12 +8,11 @@ from collections.abc import AsyncIterator
 import grpc
 
 from strategos.server.access.worker_key import WorkerKey
-from strategos.server.experience.chunks import kind_of
 from strategos.server.experience.consumers import BLOCK, DROP_OLDEST, SAMPLE, Consumer
 from strategos.server.experience.pieces import Piece, Wanted
 from strategos.server.experience.stream import Experience
 from strategos.server.grpc.columns import describe
-from strategos.server.grpc.errors import address_of, readable
+from strategos.server.grpc.errors import readable
 from strategos.server.grpc.game_service import game_options
 from strategos.server.grpc.v1 import experience_service_pb2 as v1
 from strategos.server.grpc.v1 import experience_service_pb2_grpc
@@ -55,18 +54,17 @@ class ExperienceService(experience_service_pb2_grpc.ExperienceServiceServicer):
                 "invalid", f"a message has 1 to {MOST_CHUNKS} chunks; when_full is one of the three"
             )
         wait_s = (wish.maximum_wait_ms or USUAL_WAIT_MS) / 1000
-        with self._hall.connections.held(address_of(context)):
-            consumer = self._experience.subscribe(
-                wanted, history=wish.history, follow=wish.follow, when_full=_WHEN_FULL[wish.when_full]
-            )
-            credits = _Credits(wish.credits)
-            counting = asyncio.create_task(credits.count(requests))
-            try:
-                async for batch in self._batches(consumer, credits, batch_chunks, min(wait_s, 60.0)):
-                    yield batch
-            finally:
-                counting.cancel()
-                self._experience.unsubscribe(consumer)
+        consumer = self._experience.subscribe(
+            wanted, history=wish.history, follow=wish.follow, when_full=_WHEN_FULL[wish.when_full]
+        )
+        credits = _Credits(wish.credits)
+        counting = asyncio.create_task(credits.count(requests))
+        try:
+            async for batch in self._batches(consumer, credits, batch_chunks, min(wait_s, 60.0)):
+                yield batch
+        finally:
+            counting.cancel()
+            self._experience.unsubscribe(consumer)
 
     async def SubmitExperiences(
         self, request: v1.SubmitExperiencesRequest, context: grpc.aio.ServicerContext
@@ -78,9 +76,7 @@ class ExperienceService(experience_service_pb2_grpc.ExperienceServiceServicer):
             )
         cells = self._hall.settings.board_cells
         game = build(request.kind.name, game_options(request.kind), board_cells=cells)
-        kind = kind_of(game)
-        self._experience.kinds.setdefault(kind, game)
-        refused = self._experience.submit(kind, request.chunks)
+        refused = await self._experience.submit(game, request.chunks)
         return v1.SubmitExperiencesResponse(
             accepted=len(request.chunks) - len(refused),
             refused=[v1.RefusedChunk(index=place, reason=reason) for place, reason in refused],
@@ -116,23 +112,18 @@ class ExperienceService(experience_service_pb2_grpc.ExperienceServiceServicer):
         told: set[str] = set()
         while True:
             granted = await credits.granted()
+            if not granted:
+                return
             pieces, lost = await consumer.take(min(most, granted), wait_s)
             if not pieces and not lost:
                 return
             credits.left -= len(pieces)
             yield v1.ExperienceBatch(
-                games=self._games(pieces, told),
+                games=_games(pieces, told),
                 chunks=[piece.data for piece in pieces],
                 dropped=[v1.Episode(episode=episode, seat=seat) for episode, seat in lost],
                 dropped_episodes=consumer.dropped_episodes,
             )
-
-    def _games(self, pieces: list[Piece], told: set[str]) -> list[v1.KnownGame]:
-        """The games among the pieces that this stream was not told about yet."""
-        new = {piece.kind for piece in pieces} - told
-        told |= new
-        kinds = self._experience.kinds
-        return [v1.KnownGame(kind=kind, game=describe(kinds[kind])) for kind in sorted(new)]
 
 
 class _Credits:
@@ -140,6 +131,7 @@ class _Credits:
 
     def __init__(self, left: int) -> None:
         self.left = left
+        self._final = False
         self._more = asyncio.Event()
 
     async def count(self, requests: AsyncIterator[v1.ExperienceRequest]) -> None:
@@ -148,13 +140,22 @@ class _Credits:
             if isinstance(request, v1.ExperienceRequest) and request.WhichOneof("request") == "credits":
                 self.left = min(MOST_CREDITS, self.left + request.credits)
                 self._more.set()
+        self._final = True
+        self._more.set()
 
     async def granted(self) -> int:
-        """Wait until there are any."""
-        while self.left <= 0:
+        """Wait until there are any; 0 where they are spent and the consumer will grant no more."""
+        while self.left <= 0 and not self._final:
             self._more.clear()
             await self._more.wait()
         return self.left
+
+
+def _games(pieces: list[Piece], told: set[str]) -> list[v1.KnownGame]:
+    """The games among the pieces that a stream was not `told` about yet."""
+    new = {piece.kind: piece.game for piece in pieces if piece.kind not in told}
+    told.update(new)
+    return [v1.KnownGame(kind=kind, game=describe(new[kind])) for kind in sorted(new)]
 
 
 def _wanted(wish: v1.Subscription) -> Wanted:

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import grpc
 import numpy as np
 
-from strategos.play.record import GameRecord
+from strategos.server.grpc.callers import address_of
 from strategos.server.grpc.columns import ColumnError, describe, from_struct, make_patch, to_struct
-from strategos.server.grpc.errors import address_of
+from strategos.server.grpc.errors import readable
+from strategos.server.grpc.replays import write_replay
 from strategos.server.grpc.v1 import game_service_pb2 as v1
 from strategos.server.grpc.v1 import game_service_pb2_grpc, games_pb2
-from strategos.server.hall import Hall
+from strategos.server.hall import Hall, Mailbox
 from strategos.server.terms import Event, HallError, Pace, Result, RoomOptions, Snapshot, Ticket
 
 MOST_QUEUED = 1000
 """Moves of one request."""
+OPTIONS_BYTES = 8192
+REPLAYS_AT_ONCE = 2
+"""Records that are read at a time: the threads for it are those of the whole server."""
 _PACES = {v1.PACE_KIND_LOCKSTEP: "lockstep", v1.PACE_KIND_REAL_TIME: "real_time"}
 _PHASES = {
     "open": v1.PHASE_OPEN,
@@ -34,18 +38,19 @@ class GameService(game_service_pb2_grpc.GameServiceServicer):
 
     def __init__(self, hall: Hall) -> None:
         self._hall = hall
+        self._reading = asyncio.Semaphore(REPLAYS_AT_ONCE)
 
     async def CreateGame(
         self, request: v1.CreateGameRequest, context: grpc.aio.ServicerContext
     ) -> v1.SeatResponse:
         options = room_options(request)
-        ticket = await self._hall.create(options, name=request.name, address=address_of(context))
+        ticket = await self._hall.create(options, name=request.name, address=address_of(context, self._hall))
         return self._seated(ticket)
 
     async def JoinGame(
         self, request: v1.JoinGameRequest, context: grpc.aio.ServicerContext
     ) -> v1.SeatResponse:
-        hall, where, address = self._hall, request.WhichOneof("where"), address_of(context)
+        hall, where, address = self._hall, request.WhichOneof("where"), address_of(context, self._hall)
         if where == "game":
             ticket = await hall.join(
                 request.game,
@@ -76,18 +81,17 @@ class GameService(game_service_pb2_grpc.GameServiceServicer):
         hall, size = self._hall, request.size or 50
         answer = v1.ListGamesResponse()
         if request.finished:
-            finished, answer.next_page = hall.games(page=request.page, size=size)
+            finished, answer.next_page = hall.games(game=request.game or None, page=request.page, size=size)
             for game in finished:
-                if request.game in ("", game.game):
-                    answer.games.add(
-                        game=game.game,
-                        phase="over",
-                        tick=game.ticks,
-                        seats=len(game.names),
-                        names=game.names,
-                        replay=game.replay,
-                        returns=game.returns,
-                    )
+                answer.games.add(
+                    game=game.game,
+                    phase="over",
+                    tick=game.ticks,
+                    seats=len(game.names),
+                    names=game.names,
+                    replay=game.replay,
+                    returns=game.returns,
+                )
         else:
             rooms, answer.next_page = hall.rooms(game=request.game or None, page=request.page, size=size)
             for room in rooms:
@@ -135,32 +139,64 @@ class GameService(game_service_pb2_grpc.GameServiceServicer):
     async def StreamGame(
         self, request: v1.StreamGameRequest, context: grpc.aio.ServicerContext
     ) -> AsyncIterator[v1.GameUpdate]:
+        mailbox = self._hall.listen(request.token)
+        try:
+            async for update in _updates(mailbox):
+                yield update
+        finally:
+            mailbox.close()
+
+    async def PlayGame(
+        self, requests: AsyncIterator[v1.PlayGameRequest], context: grpc.aio.ServicerContext
+    ) -> None:
+        hall, address = self._hall, address_of(context, self._hall)
+        speaking = asyncio.Lock()  # gRPC takes one message after the other
+
+        async def say(update: v1.GameUpdate) -> None:
+            async with speaking:
+                await context.write(update)
+
+        first = readable(await anext(aiter(requests), None))
+        if first is None or first.WhichOneof("request") != "seat":
+            raise HallError("invalid", "the first request of the stream names the seat")
+        token = first.seat.token
+        mailbox = hall.listen(token)
+        moving = asyncio.create_task(self._take_moves(requests, token, address, say))
+        moving.add_done_callback(lambda task: mailbox.shut() if _failed(task) else None)
+        try:
+            async for update in _updates(mailbox):
+                await say(update)
+            if _failed(moving):
+                moving.result()
+        finally:
+            moving.cancel()
+            mailbox.close()
+
+    async def _take_moves(
+        self,
+        requests: AsyncIterator[v1.PlayGameRequest],
+        token: str,
+        address: str,
+        say: Callable[[v1.GameUpdate], Awaitable[None]],
+    ) -> None:
+        """Play the moves of a stream as they come, and answer each."""
         hall = self._hall
-        with hall.connections.held(address_of(context)):
-            mailbox = hall.listen(request.token)
+        async for request in requests:
             try:
-                before: v1.GameState | None = None
-                while True:
-                    try:
-                        snapshot, events = await mailbox.next()
-                    except HallError as error:
-                        if error.code == "over":
-                            return
-                        raise
-                    for event in events:
-                        yield v1.GameUpdate(event=event_message(event))
-                    if snapshot is None:
-                        continue
-                    state = state_message(snapshot)
-                    yield update_message(before, state)
-                    if snapshot.phase == "over" and snapshot.result is not None:
-                        return
-                    before = state
-            finally:
-                mailbox.close()
+                hall.requests.take(address, "grpc")
+                if readable(request).WhichOneof("request") != "move":
+                    raise HallError("invalid", "after the first request there are moves only")
+                move = request.move
+                tick = move.tick if move.HasField("tick") else None
+                following = hall.act(token, move.action, tick=tick, key=move.idempotency_key)
+                answer = v1.MoveAnswer(next_tick=following)
+            except HallError as error:
+                answer = v1.MoveAnswer(code=error.code, message=error.message)
+            await say(v1.GameUpdate(answer=answer))
 
     async def GetReplay(self, request: v1.GetReplayRequest, context: grpc.aio.ServicerContext) -> v1.Replay:
-        return replay_message(await asyncio.to_thread(self._hall.replay, request.replay))
+        async with self._reading:
+            return write_replay(await asyncio.to_thread(self._hall.replay, request.replay))
 
     async def SendSignal(
         self, request: v1.SendSignalRequest, context: grpc.aio.ServicerContext
@@ -194,8 +230,35 @@ class GameService(game_service_pb2_grpc.GameServiceServicer):
         )
 
 
+async def _updates(mailbox: Mailbox) -> AsyncIterator[v1.GameUpdate]:
+    """What a listener is told, to the end of its game."""
+    before: v1.GameState | None = None
+    while True:
+        try:
+            snapshot, events = await mailbox.next()
+        except HallError as error:
+            if error.code == "over":
+                return
+            raise
+        for event in events:
+            yield v1.GameUpdate(event=event_message(event))
+        if snapshot is None:
+            continue
+        state = state_message(snapshot)
+        yield update_message(before, state)
+        if snapshot.phase == "over" and snapshot.result is not None:
+            return
+        before = state
+
+
+def _failed(task: asyncio.Task[None]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is not None
+
+
 def game_options(kind: games_pb2.GameKind) -> dict[str, Any]:
     """The options of a game as plain values; `HallError` "invalid" for what no game can take."""
+    if kind.ByteSize() > OPTIONS_BYTES:
+        raise HallError("invalid", f"the options of a game take at most {OPTIONS_BYTES} bytes")
     try:
         return from_struct(kind.options)
     except ColumnError as error:
@@ -276,39 +339,3 @@ def event_message(event: Event) -> v1.GameEvent:
     name = f"EVENT_KIND_{event.kind.upper()}"
     kind = name if name in v1.EventKind.keys() else "EVENT_KIND_UNSPECIFIED"  # noqa: SIM118 - no dict
     return v1.GameEvent(kind=kind, tick=event.tick, data=to_struct(event.data))
-
-
-def replay_message(record: GameRecord) -> v1.Replay:
-    """A record as a message."""
-    return v1.Replay(
-        kind=games_pb2.GameKind(name=record.game, options=to_struct(record.options)),
-        version=record.version,
-        seed=record.seed,
-        players=record.players,
-        ticks=record.ticks,
-        actions=np.ascontiguousarray(record.actions, "<i4").tobytes(),
-        returns=record.returns,
-        truncated=record.truncated,
-        final_hash=record.final_hash,
-    )
-
-
-def record_of(replay: v1.Replay) -> GameRecord:
-    """The record of a message; `HallError` "invalid" where it does not fit together."""
-    options, seats = game_options(replay.kind), len(replay.players)
-    if not 1 <= seats <= 64 or replay.ticks * seats * 4 != len(replay.actions):
-        raise HallError(
-            "invalid", "the actions are int32 [ticks, seats], and there is a player for every seat"
-        )
-    return GameRecord(
-        game=replay.kind.name,
-        options=options,
-        ruleset=str(options.get("ruleset", "")),
-        version=replay.version,
-        seed=replay.seed,
-        players=tuple(replay.players),
-        actions=np.frombuffer(replay.actions, "<i4").astype(np.int32).reshape(replay.ticks, seats),
-        returns=tuple(replay.returns),
-        truncated=replay.truncated,
-        final_hash=replay.final_hash,
-    )

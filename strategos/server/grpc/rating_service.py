@@ -7,13 +7,12 @@ import math
 import grpc
 
 from strategos.server.access.worker_key import WorkerKey
-from strategos.server.grpc.game_service import record_of
+from strategos.server.grpc.columns import ColumnError
+from strategos.server.grpc.replays import read_replay
 from strategos.server.grpc.v1 import rating_service_pb2 as v1
 from strategos.server.grpc.v1 import rating_service_pb2_grpc
 from strategos.server.hall import Hall
 from strategos.server.terms import HallError
-
-MOST_STANDINGS = 200
 
 
 class RatingService(rating_service_pb2_grpc.RatingServiceServicer):
@@ -26,7 +25,11 @@ class RatingService(rating_service_pb2_grpc.RatingServiceServicer):
         self, request: v1.ReportResultRequest, context: grpc.aio.ServicerContext
     ) -> v1.ReportResultResponse:
         self._key.check(request.key)
-        replay, ratings = await self._hall.report(record_of(request.game))
+        try:
+            record = read_replay(request.game)
+        except ColumnError as error:
+            raise HallError("invalid", f"the game is no record: {error}") from None
+        replay, ratings = await self._hall.report(record)
         return v1.ReportResultResponse(
             replay=replay, ratings=[math.nan if each is None else each for each in ratings]
         )
@@ -34,9 +37,6 @@ class RatingService(rating_service_pb2_grpc.RatingServiceServicer):
     async def GetLeaderboard(
         self, request: v1.GetLeaderboardRequest, context: grpc.aio.ServicerContext
     ) -> v1.Leaderboard:
-        size = request.size or 50
-        if size > MOST_STANDINGS:
-            raise HallError("invalid", f"a leaderboard has at most {MOST_STANDINGS} lines")
         return v1.Leaderboard(
             game=request.game,
             standings=[
@@ -48,6 +48,6 @@ class RatingService(rating_service_pb2_grpc.RatingServiceServicer):
                     games=each.games,
                     wins=each.wins,
                 )
-                for each in self._hall.leaderboard(request.game, size)
+                for each in self._hall.leaderboard(request.game, request.size or 50)
             ],
         )

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
-import time
 from collections.abc import Callable
-from pathlib import Path
+from contextlib import AbstractContextManager
 
 import grpc
 import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from strategos.server.access.limits import Addresses
+from strategos.server.access.lines import Lines
+from strategos.server.access.tls import Tls, load_tls
 from strategos.server.access.worker_key import WorkerKey
 from strategos.server.experience.stream import Experience
 from strategos.server.grpc.batch_service import BatchGameService
+from strategos.server.grpc.callers import address_of
 from strategos.server.grpc.errors import RefusalInterceptor
 from strategos.server.grpc.experience_service import ExperienceService
 from strategos.server.grpc.game_service import GameService
@@ -32,14 +32,15 @@ from strategos.server.grpc.v1 import (
     rating_service_pb2_grpc,
 )
 from strategos.server.hall import Hall
-from strategos.server.settings import Settings, SettingsError
-from strategos.server.terms import HallError
+from strategos.server.settings import Settings
 
 SEND_BYTES = 128 << 20
 """The largest answer: the views of 10,000 games of two on 20 x 20 tiles are 40 MB."""
 METADATA_BYTES = 16 << 10
 STREAMS = 2000
 """Calls at once on one connection."""
+HANDSHAKE_S = 10
+"""A connection that has not said what it speaks after so long is closed."""
 PING_S = 30
 """A connection that is silent for so long is pinged, and closed if no answer comes within `PING_ANSWER_S`."""
 PING_ANSWER_S = 20
@@ -51,17 +52,16 @@ _log = structlog.get_logger("strategos.grpc")
 class GrpcServer:
     """A started server; `port` is the one that was bound."""
 
-    def __init__(
-        self, hall: Hall, settings: Settings, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, hall: Hall, settings: Settings) -> None:
         self._hall, self._settings = hall, settings
-        self._clock, self._addresses = clock, Addresses()
         key = WorkerKey(settings.data)
         self.experience = Experience(hall)
         self.batches = BatchGameService(hall)
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
-            interceptors=(RefusalInterceptor(self._admit),), options=channel_options(settings)
+            interceptors=(RefusalInterceptor(self._admit, self._hold, lambda: hall.settings.message_bytes),),
+            options=channel_options(settings),
+            maximum_concurrent_rpcs=2 * settings.connections,  # also those whose request never comes
         )
         services = (
             (game_service_pb2, game_service_pb2_grpc, "GameService", GameService(hall)),
@@ -86,46 +86,53 @@ class GrpcServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(self._names, self._server)
         self.port = 0
+        self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Listen; `OSError` where the port is taken."""
-        settings = self._settings
+        """Listen; `OSError` where that is not possible, `SettingsError` where TLS is not."""
+        settings, tls = self._settings, load_tls(self._settings)
         address = f"{_bracketed(settings.host)}:{settings.grpc_port}"
         try:
-            if settings.tls_certificate is None:
+            if tls is None:
                 self.port = self._server.add_insecure_port(address)
             else:
-                self.port = self._server.add_secure_port(address, credentials(settings))
+                self.port = self._server.add_secure_port(address, _credentials(tls))
         except RuntimeError:
-            raise OSError(f"gRPC cannot listen on {address}: the port is taken; choose another") from None
+            raise OSError(
+                f"gRPC cannot listen on {address}: the port is taken, or the address is none of this "
+                "machine's; choose another --grpc-port or --host"
+            ) from None
         await self._server.start()
+        self._watching = asyncio.create_task(Lines(self._hall.connections, self.port).watch())
         for name in ("", *self._names):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
-        _log.info("grpc_listens", port=self.port, tls=settings.tls_certificate is not None)
+        _log.info("grpc_listens", port=self.port, tls=tls is not None)
 
     async def stop(self, grace_s: float) -> None:
         """Take no new calls; those that run have `grace_s` to end."""
         await self._health.enter_graceful_shutdown()
         await self.experience.close()
         await self._server.stop(grace_s)
+        if self._watching is not None:
+            self._watching.cancel()
         self.batches.close()
 
     async def wait(self) -> None:
         """Until the server has been stopped."""
         await self._server.wait_for_termination()
 
-    def _admit(self, peer: str) -> None:
-        rate = self._hall.settings.requests_per_second
-        if not self._addresses.take(peer, rate, rate, self._clock()):
-            raise HallError(
-                "exhausted", f"more than {rate:.0f} requests a second on this connection; slow down"
-            )
+    def _admit(self, context: grpc.aio.ServicerContext) -> None:
+        self._hall.requests.take(address_of(context, self._hall), "grpc")
+
+    def _hold(self, context: grpc.aio.ServicerContext) -> AbstractContextManager[None]:
+        return self._hall.connections.held(address_of(context, self._hall))
 
 
-async def serve_until_cancelled(hall: Hall, settings: Settings) -> None:
+async def serve_until_cancelled(hall: Hall, settings: Settings, on_open: Callable[[int], None]) -> None:
     """Listen until cancelled, then stop within `settings.grace_s`."""
     server = GrpcServer(hall, settings)
     await server.start()
+    on_open(server.port)
     try:
         await server.wait()
     finally:
@@ -141,6 +148,8 @@ def channel_options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_metadata_size", METADATA_BYTES),
         ("grpc.absolute_max_metadata_size", 2 * METADATA_BYTES),
         ("grpc.max_concurrent_streams", STREAMS),
+        ("grpc.max_allowed_incoming_connections", settings.connections),
+        ("grpc.server_handshake_timeout_ms", HANDSHAKE_S * 1000),
         ("grpc.so_reuseport", 0),  # a second server on the port is an error, not half of the calls
         ("grpc.keepalive_time_ms", PING_S * 1000),
         ("grpc.keepalive_timeout_ms", PING_ANSWER_S * 1000),
@@ -151,32 +160,13 @@ def channel_options(settings: Settings) -> list[tuple[str, int]]:
     ]
 
 
-def credentials(settings: Settings) -> grpc.ServerCredentials:
-    """TLS, and a client's certificate where there is an authority for it; never below version 1.2.
-
-    `OSError` or `SettingsError` names the setting that cannot be used.
-    """
-    if settings.tls_certificate is None or settings.tls_key is None:
-        raise SettingsError("TLS needs both tls_certificate and tls_key")
-    certificate = _read(settings.tls_certificate, "tls_certificate")
-    key = _read(settings.tls_key, "tls_key")
-    try:  # gRPC would only fail at the first handshake, and not say why
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_certificate, settings.tls_key)
-    except ssl.SSLError:
-        raise SettingsError("tls_certificate and tls_key are not PEM files that belong together") from None
-    authority = settings.tls_client_authority
+def _credentials(tls: Tls) -> grpc.ServerCredentials:
+    """TLS, never below version 1.2: that is gRPC's own least."""
     return grpc.ssl_server_credentials(
-        [(key, certificate)],
-        root_certificates=None if authority is None else _read(authority, "tls_client_authority"),
-        require_client_auth=authority is not None,
+        [(tls.key, tls.certificate)],
+        root_certificates=tls.authority,
+        require_client_auth=tls.authority is not None,
     )
-
-
-def _read(file: Path, setting: str) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise OSError(f"{setting}: the file cannot be read: {error.strerror}") from None
 
 
 def _bracketed(host: str) -> str:

@@ -244,6 +244,24 @@ class SubmitActionRequest(_message.Message):
     idempotency_key: str
     def __init__(self, token: _Optional[str] = ..., action: _Optional[int] = ..., tick: _Optional[int] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
 
+class PlayGameRequest(_message.Message):
+    __slots__ = ("seat", "move")
+    SEAT_FIELD_NUMBER: _ClassVar[int]
+    MOVE_FIELD_NUMBER: _ClassVar[int]
+    seat: StreamGameRequest
+    move: SubmitActionRequest
+    def __init__(self, seat: _Optional[_Union[StreamGameRequest, _Mapping]] = ..., move: _Optional[_Union[SubmitActionRequest, _Mapping]] = ...) -> None: ...
+
+class MoveAnswer(_message.Message):
+    __slots__ = ("next_tick", "code", "message")
+    NEXT_TICK_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    next_tick: int
+    code: str
+    message: str
+    def __init__(self, next_tick: _Optional[int] = ..., code: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
 class SubmitActionResponse(_message.Message):
     __slots__ = ("next_tick",)
     NEXT_TICK_FIELD_NUMBER: _ClassVar[int]
@@ -309,14 +327,16 @@ class GameEvent(_message.Message):
     def __init__(self, kind: _Optional[_Union[EventKind, str]] = ..., tick: _Optional[int] = ..., data: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class GameUpdate(_message.Message):
-    __slots__ = ("full", "delta", "event")
+    __slots__ = ("full", "delta", "event", "answer")
     FULL_FIELD_NUMBER: _ClassVar[int]
     DELTA_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
     full: GameState
     delta: StateDelta
     event: GameEvent
-    def __init__(self, full: _Optional[_Union[GameState, _Mapping]] = ..., delta: _Optional[_Union[StateDelta, _Mapping]] = ..., event: _Optional[_Union[GameEvent, _Mapping]] = ...) -> None: ...
+    answer: MoveAnswer
+    def __init__(self, full: _Optional[_Union[GameState, _Mapping]] = ..., delta: _Optional[_Union[StateDelta, _Mapping]] = ..., event: _Optional[_Union[GameEvent, _Mapping]] = ..., answer: _Optional[_Union[MoveAnswer, _Mapping]] = ...) -> None: ...
 
 class GetReplayRequest(_message.Message):
     __slots__ = ("replay",)

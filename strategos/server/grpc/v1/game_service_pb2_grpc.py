@@ -72,6 +72,11 @@ class GameServiceStub:
                 request_serializer=strategos_dot_v1_dot_game__service__pb2.StreamGameRequest.SerializeToString,
                 response_deserializer=strategos_dot_v1_dot_game__service__pb2.GameUpdate.FromString,
                 _registered_method=True)
+        self.PlayGame = channel.stream_stream(
+                '/strategos.v1.GameService/PlayGame',
+                request_serializer=strategos_dot_v1_dot_game__service__pb2.PlayGameRequest.SerializeToString,
+                response_deserializer=strategos_dot_v1_dot_game__service__pb2.GameUpdate.FromString,
+                _registered_method=True)
         self.GetReplay = channel.unary_unary(
                 '/strategos.v1.GameService/GetReplay',
                 request_serializer=strategos_dot_v1_dot_game__service__pb2.GetReplayRequest.SerializeToString,
@@ -142,6 +147,14 @@ class GameServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PlayGame(self, request_iterator, context):
+        """A seat on one stream, for who moves often: what StreamGame sends, and an answer to each move, at less than half
+        of what calls cost. The first request names the seat, all others are moves.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetReplay(self, request, context):
         """A finished game, to be played again from its seed.
         """
@@ -199,6 +212,11 @@ def add_GameServiceServicer_to_server(servicer, server):
             'StreamGame': grpc.unary_stream_rpc_method_handler(
                     servicer.StreamGame,
                     request_deserializer=strategos_dot_v1_dot_game__service__pb2.StreamGameRequest.FromString,
+                    response_serializer=strategos_dot_v1_dot_game__service__pb2.GameUpdate.SerializeToString,
+            ),
+            'PlayGame': grpc.stream_stream_rpc_method_handler(
+                    servicer.PlayGame,
+                    request_deserializer=strategos_dot_v1_dot_game__service__pb2.PlayGameRequest.FromString,
                     response_serializer=strategos_dot_v1_dot_game__service__pb2.GameUpdate.SerializeToString,
             ),
             'GetReplay': grpc.unary_unary_rpc_method_handler(
@@ -405,6 +423,33 @@ class GameService:
             target,
             '/strategos.v1.GameService/StreamGame',
             strategos_dot_v1_dot_game__service__pb2.StreamGameRequest.SerializeToString,
+            strategos_dot_v1_dot_game__service__pb2.GameUpdate.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlayGame(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/strategos.v1.GameService/PlayGame',
+            strategos_dot_v1_dot_game__service__pb2.PlayGameRequest.SerializeToString,
             strategos_dot_v1_dot_game__service__pb2.GameUpdate.FromString,
             options,
             channel_credentials,
