@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire import PATIENCE_S, Wire, greet, serving, url, wire
 
+from strategos.server.access.limits import Connections, Requests
 from strategos.server.generalsio import frames
-from strategos.server.generalsio.engine_io import EngineIO
+from strategos.server.generalsio.engine_io import PACKETS_AT_ONCE, EngineIO
 from strategos.server.generalsio.frames import FrameError, decode_body, encode_body
 from strategos.server.generalsio.session import BAD_PACKETS
 from strategos.server.generalsio.socket_io import PacketError, SocketIO, parse_packet
@@ -42,7 +43,8 @@ def echo_engine(**more) -> tuple[EngineIO, Echo]:
     application = Echo()
     sockets = SocketIO(application)
     settings = more.pop("settings", Settings())
-    sockets.engine = EngineIO(sockets, lambda: settings, **more)
+    connections, requests = Connections(settings), Requests(settings)
+    sockets.engine = EngineIO(sockets, lambda: settings, connections, requests, **more)
     return sockets.engine, application
 
 
@@ -51,7 +53,7 @@ def run(test, **more):
 
     async def main():
         engine, application = echo_engine(**more)
-        async with serving(engine, engine.settings) as port:
+        async with serving(engine, engine.settings, engine.connections) as port:
             result = await asyncio.wait_for(test(port, engine, application), PATIENCE_S)
         return result
 
@@ -367,7 +369,7 @@ def test_h12_a_flood_of_packets_is_cut_off():
             await open_wire(flood, 4)
             await open_wire(control, 4)
             try:
-                for number in range(600):
+                for number in range(3 * int(PACKETS_AT_ONCE)):
                     await flood.send(f'42{number}["x"]')
             except (ConnectionError, aiohttp.ClientError):
                 pass
@@ -375,7 +377,23 @@ def test_h12_a_flood_of_packets_is_cut_off():
             await control.emit("hello")
             assert await control.event("echo") == ["hello"]
 
-    run(main, settings=Settings(requests_per_second=100.0))
+    run(main)
+
+
+def test_requests_of_an_address_are_counted_and_refused():
+    """Whatever session they are of, or of none."""
+
+    async def main(port, engine, application):
+        async with aiohttp.ClientSession() as http:
+            statuses = []
+            while 429 not in statuses:
+                async with http.get(url(port)) as answer:
+                    statuses.append(answer.status)
+                    told = await answer.text()
+            assert "slow down" in told
+            assert len(engine.sessions) == statuses.count(200) >= 5
+
+    run(main, settings=Settings(requests_per_second=5.0))
 
 
 @pytest.mark.parametrize("version", [3, 4])
@@ -437,18 +455,42 @@ def test_too_much_at_once_is_refused():
 
 
 def test_there_are_only_so_many_connections():
+    """Lines and sessions over polling, which have none of their own; counted where all entrances count."""
+
     async def main(port, engine, application):
-        async with aiohttp.ClientSession() as http:
+        async with aiohttp.ClientSession() as http:  # one line, which is kept
             sids = [(await greet(http, port))["sid"] for _ in range(3)]
+            assert engine.connections.total == 4
             async with http.get(url(port)) as answer:
                 assert answer.status == 503
-            with pytest.raises(aiohttp.WSServerHandshakeError):
-                await http.ws_connect(url(port, 4, "websocket"))
+                assert "too many connections" in (await answer.json())["message"]
+            async with aiohttp.ClientSession() as other:
+                with pytest.raises(aiohttp.WSServerHandshakeError):
+                    await other.ws_connect(url(port, 4, "websocket"))
             async with http.post(url(port, sid=sids[0]), data="1") as answer:
                 assert answer.status == 200
             await greet(http, port)
 
-    run(main, settings=Settings(connections_per_address=3))
+    run(main, settings=Settings(connections_per_address=4))
+
+
+def test_a_session_that_a_socket_takes_over_is_counted_once():
+    async def main(port, engine, application):
+        async with aiohttp.ClientSession() as http:
+            sid = (await greet(http, port))["sid"]
+            assert engine.connections.total == 2  # the line of the request is kept
+            async with wire(port, sid=sid) as socket:
+                assert engine.connections.total == 3
+                await socket.send("2probe", "5", "40")
+                await socket.until("40")
+                assert engine.connections.total == 2
+                async with wire(port) as other:
+                    await open_wire(other, 4)
+                    assert engine.connections.total == 3
+        while engine.sessions or engine.connections.total:
+            await asyncio.sleep(0.01)
+
+    run(main)
 
 
 def test_a_client_that_does_not_read_is_let_go_and_holds_up_nobody():
@@ -465,6 +507,36 @@ def test_a_client_that_does_not_read_is_let_go_and_holds_up_nobody():
             assert await control.event("echo") == ["hello"]
 
     run(main)
+
+
+def test_a_socket_that_takes_nothing_is_let_go():
+    """Its writer waits for a line that is full for good; its session ends all the same, and all it holds."""
+
+    async def main():
+        served, engine = asyncio.Event(), echo_engine()[0]
+
+        async def application(scope, receive, send):
+            await engine(scope, receive, send)
+            served.set()
+
+        async with serving(application) as port:
+            _reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**10)
+            writer.write(
+                b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\n"
+                b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            )
+            while not engine.sessions:
+                await asyncio.sleep(0.01)
+            (session,) = engine.sessions.values()
+            while session.closed is None:  # nobody reads
+                session.send("x" * 60_000)
+                await asyncio.sleep(0)
+            await served.wait()
+            assert "too slow" in session.closed and not engine.sessions
+            writer.close()
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE_S))
 
 
 @given(

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_generalsio import House, run
+from generalsio_house import House, run
 
 PAGE = Path(__file__).parents[2] / "docs" / "generalsio.md"
 VERSIONS = {"1.7": "1.7.4", "4": "4.8.1"}

@@ -164,6 +164,7 @@ def test_the_host_of_a_custom_game_chooses():
     assert waiting.choose(host, {"width": "0", "height": 0.5, "game_speed": 4, "swamp_density": 1}) == [
         "swamp_density"
     ]
+    assert waiting.choose(host, {"map": None, "swamp_density": 0, "desert_density": 0.0}) == []
     with pytest.raises(HallError, match="host"):
         waiting.choose(guest, {"width": 1})
     for wrong in ({"width": -1}, {"width": "wide"}, {"height": True}, {"game_speed": 1e9}, {"agents": "x"}):
@@ -172,7 +173,7 @@ def test_the_host_of_a_custom_game_chooses():
     options = waiting.room(0.05)
     assert options.options["width"] == 8 and 8 < options.options["height"] < 45
     assert options.pace.seconds == 0.125 and options.private
-    waiting.choose(host, {"game_speed": 100, "agents": ["hunter"], "mountain_density": 0})
+    waiting.choose(host, {"game_speed": 100, "agents": ["hunter"], "mountain_density": 0}, ["hunter"])
     waiting.teams[id(host)] = waiting.teams[id(guest)] = 3
     options = waiting.room(0.05)
     assert options.pace.seconds == 0.05 and options.agents == {2: "hunter"}

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
-from strategos.server.generalsio.engine_io import EngineIO, Receive, Scope, Send
+from strategos.server.generalsio.engine_io import EngineIO
 from strategos.server.generalsio.entrance import RESUME_S, Entrance
 from strategos.server.generalsio.protocol import HANDLERS
+from strategos.server.generalsio.requests import Receive, Scope, Send
 from strategos.server.generalsio.socket_io import SocketIO
 from strategos.server.hall import Hall
-from strategos.server.settings import Settings
+
+_LATE_S = 5.0
+"""A client that is well is heard of once in a ping's time, and this much later."""
 
 
 class App:
@@ -31,19 +34,21 @@ class App:
 
 def make_app(
     hall: Hall,
-    settings: Settings,
     *,
     ping_interval_s: float = 25.0,
     ping_timeout_s: float = 20.0,
     resume_s: float = RESUME_S,
 ) -> App:
     """The ASGI application of the entrance. Limits are those of the hall, also when they are reloaded."""
-    entrance = Entrance(hall, settings, HANDLERS, resume_s=resume_s)
+    entrance = Entrance(hall, HANDLERS, resume_s=resume_s, silent_s=ping_interval_s + _LATE_S)
     sockets = SocketIO(entrance)
     sockets.engine = EngineIO(
         sockets,
         lambda: hall.settings,
+        hall.connections,
+        hall.requests,
         ping_interval_s=ping_interval_s,
         ping_timeout_s=ping_timeout_s,
+        clock=hall.clock,
     )
     return App(entrance, sockets.engine)

@@ -8,57 +8,52 @@ for `3probe`, or when it simply begins to speak; posts are taken at any time; a 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
-from urllib.parse import parse_qs
+from collections.abc import Callable
 
-import orjson
+import structlog
 
-from strategos.server.access.limits import Bucket, Connections
+from strategos.server.access.limits import Bucket, Connections, Requests
 from strategos.server.generalsio import frames
 from strategos.server.generalsio.frames import FrameError
+from strategos.server.generalsio.requests import (
+    METHOD,
+    POLICY,
+    REQUEST,
+    SESSION,
+    TOO_LARGE,
+    TRANSPORT,
+    Receive,
+    Refusal,
+    Scope,
+    Send,
+    query_of,
+    refusal_of,
+    refuse_socket,
+)
 from strategos.server.generalsio.session import BAD_PACKETS, Listener, Session
 from strategos.server.settings import Settings
 from strategos.server.terms import HallError
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-_ERRORS = (
-    "Transport unknown",
-    "Session ID unknown",
-    "Bad handshake method",
-    "Bad request",
-    "Forbidden",
-    "Unsupported protocol version",
-)
-"""The messages of the protocol; a refusal names one by its place."""
-TRANSPORT, SESSION, METHOD, REQUEST, FORBIDDEN, VERSION = range(6)
+PACKETS_PER_SECOND, PACKETS_AT_ONCE = 200.0, 400.0
+"""Of one session."""
 NOOP_PAUSE_S = 0.1
 """A client that polls on while its WebSocket takes over is answered no faster than this."""
 BODY_S = 10.0
 """A body that has not arrived after so long is not waited for."""
-TOO_LARGE, POLICY = 1009, 1008
-"""Codes that close a WebSocket."""
-
-
-class Refusal(Exception):
-    """A request that is answered with one of the protocol's errors."""
-
-    def __init__(self, code: int, status: int = 400) -> None:
-        super().__init__(_ERRORS[code])
-        self.status = status
-        self.body = orjson.dumps({"code": code, "message": _ERRORS[code]})
+CLOSE_S = 1.0
+"""A client that has not taken the end of its WebSocket after so long is not told of it."""
+log = structlog.get_logger("strategos.server")
 
 
 class EngineIO:
     """The sessions, and the application that serves them; `listener` hears what their clients say.
 
-    `settings` are asked for every time: they may change. Sessions are counted here, since a session over
-    polling is no open connection.
+    `settings` are asked for every time: they may change. `requests` counts what an address asks for: past its
+    limit a request is refused, a packet dropped. A session over polling has no line of its own and is counted
+    in `connections` as if it had one; a WebSocket is counted by whoever takes its line.
 
     `ping_interval_s` and `ping_timeout_s` are what clients are told; a session that was not heard of for
     both together is over.
@@ -68,14 +63,15 @@ class EngineIO:
         self,
         listener: Listener,
         settings: Callable[[], Settings],
+        connections: Connections,
+        requests: Requests,
         *,
         ping_interval_s: float = 25.0,
         ping_timeout_s: float = 20.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.listener, self.clock = listener, clock
-        self._settings = settings
-        self.connections = Connections(settings())
+        self._settings, self.connections, self.requests = settings, connections, requests
         self.ping_interval_s, self.ping_timeout_s = ping_interval_s, ping_timeout_s
         self.sessions: dict[str, Session] = {}
         self._watching: asyncio.Task[None] | None = None
@@ -96,7 +92,7 @@ class EngineIO:
         """End a session; its listener is told, its transports find out by themselves."""
         session.end(reason)
         if self.sessions.pop(session.sid, None) is not None:
-            self.connections.close(session.address)
+            self._uncount(session)
             self.listener.closed(session, session.closed or reason)
 
     # Requests.
@@ -107,9 +103,6 @@ class EngineIO:
             status, body = await self._answer(scope, receive)
         except Refusal as refusal:
             status, body, kind = refusal.status, refusal.body, b"application/json"
-        except HallError as error:
-            told = {"code": FORBIDDEN, "message": error.message}
-            status, body, kind = 503, orjson.dumps(told), b"application/json"
         headers = [
             (b"content-type", kind),
             (b"content-length", str(len(body)).encode()),
@@ -125,15 +118,19 @@ class EngineIO:
         return [(b"access-control-allow-origin", origin.encode())] if origin in self.settings.origins else []
 
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
+        try:
+            self.requests.take(_address(scope), "generalsio")
+        except HallError as error:
+            raise refusal_of(error, 429) from None
         if scope["method"] == "OPTIONS":
             return 204, b""
-        version, transport, sid = _query(scope)
+        version, transport, sid = query_of(scope)
         if transport != "polling":
             raise Refusal(REQUEST if transport == "websocket" else TRANSPORT)
         if sid is None:
             if scope["method"] != "GET":
                 raise Refusal(METHOD)
-            session = self._open(version, scope)
+            session = self._open(version, scope, counted=True)
             packets = [self._handshake(session, ["websocket"])]
             self.listener.opened(session)
             return 200, frames.encode_body(version, packets + session.take())
@@ -202,20 +199,20 @@ class EngineIO:
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         try:
-            version, transport, sid = _query(scope)
+            version, transport, sid = query_of(scope)
             if transport != "websocket":
                 raise Refusal(TRANSPORT if transport != "polling" else REQUEST)
             fresh = sid is None
             session = self._open(version, scope) if sid is None else self._known(sid, version, scope)
             if session.has_socket:
                 raise Refusal(REQUEST)
-        except (Refusal, HallError) as refusal:
-            await _refuse(scope, send, refusal)
+        except Refusal as refusal:
+            await refuse_socket(scope, send, refusal)
             return
         session.has_socket = True
         try:
             if fresh:
-                session.upgrade()
+                self._upgrade(session)
             await send({"type": "websocket.accept"})
             if fresh:
                 await send({"type": "websocket.send", "text": self._handshake(session, [])})
@@ -233,15 +230,18 @@ class EngineIO:
         """Read and write until either end is done."""
         reader = asyncio.ensure_future(self._read(session, receive, send))
         writer = asyncio.ensure_future(_write(session, send))
+        ended = asyncio.ensure_future(session.ended.wait())  # also while a writer waits for a full line
         try:
-            await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({reader, writer, ended}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (reader, writer):
+            for task in (reader, writer, ended):
                 task.cancel()
-            await asyncio.gather(reader, writer, return_exceptions=True)
+            await asyncio.gather(reader, writer, ended, return_exceptions=True)
         hung_up = not reader.cancelled() and reader.exception() is None and reader.result()
         if session.closed is not None and not hung_up:
-            await send({"type": "websocket.close", "code": session.close_code})
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_S):
+                    await send({"type": "websocket.close", "code": session.close_code})
 
     async def _read(self, session: Session, receive: Receive, send: Send) -> bool:
         """Take packets until the session ends; whether it was the client who hung up."""
@@ -262,7 +262,7 @@ class EngineIO:
                 await send({"type": "websocket.send", "text": frames.PONG + "probe"})
             else:
                 if not session.upgraded:
-                    session.upgrade()
+                    self._upgrade(session)
                 self._take(session, text)
         return False
 
@@ -277,6 +277,10 @@ class EngineIO:
         if not session.bucket.take(now):
             session.close_code = POLICY
             self.close(session, "sends more than it may")
+            return
+        try:
+            self.requests.take(session.address, "generalsio")
+        except HallError:
             return
         kind = packet[:1]
         if kind == frames.MESSAGE:
@@ -300,13 +304,17 @@ class EngineIO:
 
     # Sessions.
 
-    def _open(self, version: int, scope: Scope) -> Session:
-        """A new session; `HallError` where there are too many."""
+    def _open(self, version: int, scope: Scope, *, counted: bool = False) -> Session:
+        """A new session; `Refusal` where there are too many."""
         address, now = _address(scope), self.clock()
-        self.connections.settings = self.settings
-        self.connections.open(address)
-        rate = self.settings.requests_per_second
-        session = Session(secrets.token_urlsafe(24), version, address, Bucket(rate, rate, now), now)
+        if counted:
+            try:
+                self.connections.open(address)
+            except HallError as error:
+                raise refusal_of(error, 503) from None
+        bucket = Bucket(PACKETS_PER_SECOND, PACKETS_AT_ONCE, now)
+        session = Session(secrets.token_urlsafe(24), version, address, bucket, now)
+        session.counted = counted
         self.sessions[session.sid] = session
         if self._watching is None or self._watching.done():
             self._watching = asyncio.get_running_loop().create_task(self._watch())
@@ -318,6 +326,16 @@ class EngineIO:
         if session is None or session.address != _address(scope) or session.version != version:
             raise Refusal(SESSION)
         return session
+
+    def _upgrade(self, session: Session) -> None:
+        """A WebSocket has taken over."""
+        session.upgrade()
+        self._uncount(session)
+
+    def _uncount(self, session: Session) -> None:
+        if session.counted:
+            session.counted = False
+            self.connections.close(session.address)
 
     def _handshake(self, session: Session, upgrades: list[str]) -> str:
         return frames.handshake(
@@ -334,29 +352,19 @@ class EngineIO:
             await asyncio.sleep(min(1.0, self.ping_interval_s / 4))
             now = self.clock()
             for session in list(self.sessions.values()):
-                if session.closed is not None:
-                    self.close(session, session.closed)
-                elif now - session.heard_at > self.ping_interval_s + self.ping_timeout_s:
-                    self.close(session, "was not heard of")
-                elif session.version == 4 and now - session.pinged_at >= self.ping_interval_s:
-                    session.pinged_at = now
-                    session.push(frames.PING)
+                try:
+                    self._look_after(session, now)
+                except Exception:  # the others must not live for ever because of one
+                    log.exception("a session of Engine.IO could not be ended")
 
-
-def _query(scope: Scope) -> tuple[int, str, str | None]:
-    """Version, transport and session id that a request names; `Refusal` where it is no request of ours."""
-    try:
-        query = parse_qs(scope.get("query_string", b"").decode("latin-1"), max_num_fields=32)
-    except ValueError:
-        raise Refusal(REQUEST) from None
-    version, transport, sid = (query.get(name, [""])[-1] for name in ("EIO", "transport", "sid"))
-    if transport not in ("polling", "websocket"):
-        raise Refusal(TRANSPORT)
-    if version not in [str(each) for each in frames.VERSIONS]:
-        raise Refusal(VERSION)
-    if "j" in query:  # scripts as answers, for browsers of long ago
-        raise Refusal(REQUEST)
-    return int(version), transport, sid or None
+    def _look_after(self, session: Session, now: float) -> None:
+        if session.closed is not None:
+            self.close(session, session.closed)
+        elif now - session.heard_at > self.ping_interval_s + self.ping_timeout_s:
+            self.close(session, "was not heard of")
+        elif session.version == 4 and now - session.pinged_at >= self.ping_interval_s:
+            session.pinged_at = now
+            session.push(frames.PING)
 
 
 def _address(scope: Scope) -> str:
@@ -377,18 +385,3 @@ async def _gone(receive: Receive) -> None:
     """Return when the client of a request has hung up."""
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-async def _refuse(scope: Scope, send: Send, refusal: Refusal | HallError) -> None:
-    """Refuse a WebSocket, with the reason where the server can send one."""
-    status, body = (
-        (refusal.status, refusal.body)
-        if isinstance(refusal, Refusal)
-        else (503, orjson.dumps({"code": FORBIDDEN, "message": refusal.message}))
-    )
-    if "websocket.http.response" not in (scope.get("extensions") or {}):
-        await send({"type": "websocket.close", "code": POLICY})
-        return
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
-    await send({"type": "websocket.http.response.body", "body": body})

@@ -7,7 +7,7 @@ in a running game. What the events of clients mean is in `protocol.py`.
 from __future__ import annotations
 
 import asyncio
-import time
+import contextlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -19,16 +19,17 @@ from strategos.server.generalsio.players import Player
 from strategos.server.generalsio.queues import Queue
 from strategos.server.generalsio.seats import Seated
 from strategos.server.generalsio.socket_io import Socket
-from strategos.server.hall import Hall, HallError, Ticket
-from strategos.server.settings import Settings
+from strategos.server.hall import Hall, HallError, RoomOptions, Ticket
 
 log = structlog.get_logger("strategos.server")
 QUEUE_UPDATE_S = 0.7
 """How often those who wait are told so."""
 RESUME_S = 30.0
 """A player whose connection was lost in a game surrenders after so long."""
-SILENT_S = 10.0
-"""A connection that was not heard of for so long is given up for a new one of the same user."""
+TELLINGS = 20
+"""Changes of a queue that are told at once; more of them wait for the next regular word."""
+SAVED_S = 2.0
+"""A game begins when its seats are on the disk; a slower one is not waited for."""
 KNOWN_PLAYERS = 10_000
 """Names of so many user ids are remembered."""
 RANKED = 200
@@ -51,22 +52,28 @@ class Entrance:
     def __init__(
         self,
         hall: Hall,
-        settings: Settings,
         handlers: Mapping[str, Handler],
         *,
+        silent_s: float,
         resume_s: float = RESUME_S,
-        silent_s: float = SILENT_S,
     ) -> None:
-        self.hall, self.settings, self.resume_s, self.silent_s = hall, settings, resume_s, silent_s
+        """`silent_s`: a connection that was not heard of for so long is given up for a new one of the same
+        user; longer than clients may be silent that are well."""
+        self.hall, self.resume_s, self.silent_s = hall, resume_s, silent_s
         self._handlers = handlers
         self.kept = KeptSeats(hall.settings.data / KEPT_FILE)
         self.players: OrderedDict[str, Player] = OrderedDict()
         self.queues: dict[tuple[str, str], Queue[Player]] = {}
         self._of_socket: dict[Socket, Player] = {}
+        self._of_name: dict[str, Player] = {}
         self._stars: dict[str, float] = {}
         self._stars_at = float("-inf")
         self._beat: asyncio.Task[None] | None = None
         self._starting: set[asyncio.Task[None]] = set()
+        self._missing = dict.fromkeys(self.kept.tokens(), self.hall.clock())
+        """Seats of before the server was started anew, to which nobody has come back yet, and since when."""
+        if self._missing:
+            self._begin_telling()
 
     async def handle(self, socket: Socket, name: str, arguments: list[Any]) -> Any:
         """See `Application.handle`; events that there are not are ignored."""
@@ -88,19 +95,21 @@ class Entrance:
         if player is None or player.socket is not socket:
             return
         player.socket = None
-        player.gone_at = time.monotonic()
+        player.gone_at = self.hall.clock()
         self.leave_queue(player)
         if player.seated is not None:
             player.seated.detach()
 
     async def close(self) -> None:
         """Let go of everybody; games in the hall go on."""
-        for task in (*self._starting, *([self._beat] if self._beat else [])):
+        tasks = [*self._starting, *([self._beat] if self._beat else [])]
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         for player in self.players.values():
             if player.seated is not None:
                 player.seated.stop()
-        await self.kept.settle()
+        await self.kept.saved()
 
     # Players.
 
@@ -120,23 +129,37 @@ class Entrance:
         if before is not None and before is not player:
             raise HallError("forbidden", "one connection is one player; open another one for another user id")
         if player.socket is not None and player.socket is not socket:
-            if time.monotonic() - player.socket.session.heard_at < self.silent_s:
+            if self.hall.clock() - player.socket.session.heard_at < self.silent_s:
                 socket.emit("error_user_id")
                 raise HallError("duplicate", "this user id plays already, over another connection")
             player.socket.close("another connection has taken over")
         player.socket, player.address = socket, socket.address
         self._of_socket[socket] = player
-        if self._beat is None or self._beat.done():
-            self._beat = asyncio.get_running_loop().create_task(self._keep_telling())
+        self._begin_telling()
         return player
+
+    def rename(self, player: Player, name: str) -> None:
+        """Give a player a name; `HallError` where somebody who is here has it."""
+        holder = self._of_name.get(name)
+        if holder is not None and holder is not player and (holder.socket or holder.seated):
+            raise HallError("invalid", "This username is already taken.")
+        self._forget_name(player)
+        player.name = name
+        self._of_name[name] = player
+
+    def _forget_name(self, player: Player) -> None:
+        if self._of_name.get(player.name) is player:
+            del self._of_name[player.name]
 
     def _make_room(self) -> None:
         """Forget those who have been away for longest."""
         if len(self.players) < KNOWN_PLAYERS:
             return
-        idle = [key for key, each in self.players.items() if each.socket is None and each.seated is None]
+        idle = [
+            key for key, each in self.players.items() if not (each.socket or each.seated or each.beginning)
+        ]
         for key in idle[: KNOWN_PLAYERS // 10]:
-            del self.players[key]
+            self._forget_name(self.players.pop(key))
 
     def speaking(self, socket: Socket) -> Player | None:
         """Who speaks through a socket; None before it has said so."""
@@ -144,8 +167,8 @@ class Entrance:
 
     def stars(self, name: str) -> float:
         """The rating of a player, 0 for one without."""
-        if time.monotonic() - self._stars_at > STARS_S:
-            self._stars_at = time.monotonic()
+        if self.hall.clock() - self._stars_at > STARS_S:
+            self._stars_at = self.hall.clock()
             self._stars = {
                 line.name: round(float(line.rating), 2) for line in self.hall.leaderboard("generals", RANKED)
             }
@@ -160,6 +183,8 @@ class Entrance:
 
     def enter(self, player: Player, kind: str, name: str, team: Any = None) -> None:
         """Let a player wait, or go back to the game that it is in."""
+        if player.beginning:
+            return
         if player.seated is None:
             self._find_again(player)
         if player.seated is not None and player.seated.lost:
@@ -192,27 +217,53 @@ class Entrance:
         if not queue.players:
             self.queues.pop((queue.kind, queue.name), None)
             return
-        for player in queue.players:
-            player.emit("queue_update", queue.told(player))
+        if queue.tellings < TELLINGS:
+            queue.tellings += 1
+            for player in queue.players:
+                if player.socket is not None:
+                    player.emit("queue_update", queue.told(player, old=player.socket.session.version == 3))
         if queue.begins():
             task = asyncio.get_running_loop().create_task(self._begin(queue))
             self._starting.add(task)
-            task.add_done_callback(self._starting.discard)
+            task.add_done_callback(self._begun)
+
+    def _begun(self, task: asyncio.Task[None]) -> None:
+        self._starting.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a game of generals.io has not begun", exc_info=task.exception())
 
     async def _begin(self, queue: Queue[Player]) -> None:
-        """Seat everybody who waits in a new room of the hall."""
+        """Let everybody who waits in a queue play."""
+        if not queue.begins():
+            return  # somebody has left meanwhile
         try:
-            if not queue.begins():
-                return  # somebody has left meanwhile
             options, teams = queue.room(self.hall.settings.tick_least_s), queue.team_of_seats()
-            told = queue.options.told()
         except HallError as error:
             self._refuse(queue, error)
             return
-        players = queue.empty()
-        for player in players:
-            player.queue = None
+        told, players = queue.options.told(), queue.empty()
         self.queues.pop((queue.kind, queue.name), None)
+        for player in players:
+            player.queue, player.beginning = None, True
+        try:
+            tickets = await self._take_seats(options, players)
+            if not tickets:
+                return
+            for player, ticket in zip(players, tickets, strict=True):
+                kept = KeptSeat(ticket.token, player.name, queue.kind, told, teams)
+                self.kept.put(player.user_id, kept)
+                self._seat(player, ticket, kept)
+            with contextlib.suppress(TimeoutError):  # who is told of a seat finds it again after a crash
+                await asyncio.wait_for(self.kept.saved(), SAVED_S)
+        finally:
+            for player in players:
+                player.beginning = False
+        for player in players:
+            if player.socket is not None and player.seated is not None:
+                player.seated.attach(player.socket)
+
+    async def _take_seats(self, options: RoomOptions, players: list[Player]) -> list[Ticket]:
+        """Seats for all players in a new room of the hall; none where it refuses, and they have been told."""
         tickets: list[Ticket] = []
         try:
             for place, player in enumerate(players):
@@ -223,19 +274,18 @@ class Entrance:
                         tickets[0].code, name=player.name, address=player.address, seat=place
                     )
                 tickets.append(ticket)
-        except HallError as error:
+        except Exception as error:
+            refused = isinstance(error, HallError)
+            if not refused:
+                log.exception("a game of generals.io could not begin")
             for ticket in tickets:
-                self.hall.leave(ticket.token)
+                with contextlib.suppress(HallError):
+                    self.hall.leave(ticket.token)
             for player in players:
-                player.emit("gio_error", error.message)
+                player.emit("gio_error", str(error) if refused else "the game could not begin; try again")
                 player.emit("removed_from_queue")
-            return
-        for player, ticket in zip(players, tickets, strict=True):
-            kept = KeptSeat(ticket.token, player.name, queue.kind, told, teams)
-            self.kept.put(player.user_id, kept)
-            self._seat(player, ticket, kept)
-            if player.socket is not None and player.seated is not None:
-                player.seated.attach(player.socket)
+            return []
+        return tickets
 
     def _refuse(self, queue: Queue[Player], error: HallError) -> None:
         """The game cannot begin; nobody asks for it any more."""
@@ -266,6 +316,7 @@ class Entrance:
         kept = self.kept.find(player.user_id)
         if kept is None:
             return
+        self._missing.pop(kept.token, None)
         try:
             ticket = self.hall.check(kept.token)
             if self.hall.snapshot(kept.token).phase == "over":
@@ -273,8 +324,13 @@ class Entrance:
         except HallError:
             self.kept.drop(player.user_id)
             return
-        player.name = kept.name
+        with contextlib.suppress(HallError):
+            self.rename(player, kept.name)
         self._seat(player, ticket, kept)
+
+    def _begin_telling(self) -> None:
+        if self._beat is None or self._beat.done():
+            self._beat = asyncio.get_running_loop().create_task(self._keep_telling())
 
     async def _keep_telling(self) -> None:
         """Repeat `queue_update` to those who wait, and let those surrender who have not come back."""
@@ -282,8 +338,13 @@ class Entrance:
             await asyncio.sleep(min(QUEUE_UPDATE_S, self.resume_s))
             try:
                 for queue in list(self.queues.values()):
+                    queue.tellings = 0
                     self.tell_queue(queue)
-                now = time.monotonic()
+                now = self.hall.clock()
+                for token, since in list(self._missing.items()):
+                    if now - since > self.resume_s:
+                        del self._missing[token]
+                        self._give_up(token)
                 for player in list(self.players.values()):
                     away = player.seated is not None and player.socket is None
                     if away and now - player.gone_at > self.resume_s:
@@ -294,11 +355,14 @@ class Entrance:
     def walk_out(self, player: Player) -> None:
         """Let a player leave its game for good."""
         seated, player.seated = player.seated, None
-        if seated is None:
-            return
-        self.kept.drop(player.user_id)
+        if seated is not None:
+            self._give_up(seated.ticket.token)
+            seated.stop()
+
+    def _give_up(self, token: str) -> None:
+        """Leave a seat for good."""
+        self.kept.drop_token(token)
         try:
-            self.hall.leave(seated.ticket.token)
+            self.hall.leave(token)
         except HallError as error:
             log.debug("a player who leaves was not there", reason=error.message)
-        seated.stop()

@@ -1,7 +1,8 @@
 """Who sits where, kept on disk: after a restart of the server a user id leads back to its seat.
 
 One small file that nobody but its owner may read: a hash of each user id, and what its seat takes to be found
-again. It is written on a thread, as a whole, and never while it is being written.
+again. It is written on a thread, as a whole, and never while it is being written; who must not be told of a
+seat before it can be found again waits for `saved`.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class KeptSeats:
     def __init__(self, file: Path) -> None:
         self.file = file
         self._seats: dict[str, KeptSeat] = {}
-        self._changed = False
+        self._changes = self._written = 0
+        """Changes there were, and those that the file has, or that the disk has refused."""
         self._writing: asyncio.Task[None] | None = None
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
             kept = json.loads(file.read_text("utf-8"))
@@ -60,24 +62,39 @@ class KeptSeats:
         if self._seats.pop(_hashed(user_id), None) is not None:
             self._note()
 
-    async def settle(self) -> None:
-        """Wait until all is written."""
-        while self._writing is not None and not self._writing.done():
+    def tokens(self) -> list[str]:
+        """The tokens of all seats."""
+        return [seat.token for seat in self._seats.values()]
+
+    def drop_token(self, token: str) -> None:
+        """Forget a seat by its token."""
+        others = {who: seat for who, seat in self._seats.items() if seat.token != token}
+        if len(others) < len(self._seats):
+            self._seats = others
+            self._note()
+
+    async def saved(self) -> None:
+        """Wait until all changes so far are in the file; where the disk refuses them, it has been logged."""
+        wanted = self._changes
+        while self._written < wanted and self._writing is not None:
             await asyncio.wait({self._writing})
 
     def _note(self) -> None:
-        self._changed = True
-        if self._writing is None or self._writing.done():
+        self._changes += 1
+        if self._writing is None:
             self._writing = asyncio.get_running_loop().create_task(self._write())
 
     async def _write(self) -> None:
-        while self._changed:
-            self._changed = False
-            content = json.dumps({who: asdict(seat) for who, seat in self._seats.items()})
-            try:
-                await asyncio.to_thread(write_atomically, self.file, content.encode(), private=True)
-            except OSError as error:
-                log.error("seats of generals.io are not kept", reason=error.strerror)
+        changes = self._changes
+        content = json.dumps({who: asdict(seat) for who, seat in self._seats.items()})
+        try:
+            await asyncio.to_thread(write_atomically, self.file, content.encode(), private=True)
+        except OSError as error:
+            log.error("seats of generals.io are not kept", reason=error.strerror)
+        finally:
+            self._written, self._writing = changes, None
+        if self._changes > changes:
+            self._writing = asyncio.get_running_loop().create_task(self._write())
 
 
 def _hashed(user_id: str) -> str:

@@ -30,8 +30,10 @@ class Player(Waiting):
         self.socket: Socket | None = None
         self.queue: Queue[Player] | None = None
         self.seated: Seated | None = None
+        self.beginning = False
+        """Its queue has gone to play, and it is not told yet."""
         self.gone_at = 0.0
-        """When its connection was lost, on the monotonic clock."""
+        """When its connection was lost, on the clock of the hall."""
         self.address = "unknown"
         self._chats: Bucket | None = None
 
@@ -52,9 +54,10 @@ class Player(Waiting):
 
     def may_chat(self, per_minute: float) -> bool:
         """Whether it may say something to others now; counted if so."""
-        now = time.monotonic()
+        now, rate, burst = time.monotonic(), per_minute / 60, max(5.0, per_minute / 6)
         if self._chats is None:
-            self._chats = Bucket(per_minute / 60, max(5.0, per_minute / 6), now)
+            self._chats = Bucket(rate, burst, now)
+        self._chats.retune(rate, burst)
         return self._chats.take(now)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from strategos.server.access.names import clean_chat
 from strategos.server.generalsio import map_diff
 from strategos.server.generalsio.entrance import LONGEST_ID, Entrance, Handler
 from strategos.server.generalsio.players import Player, name_of, text_of
@@ -27,14 +28,10 @@ def _argument(arguments: list[Any], place: int) -> Any:
 async def _set_username(entrance: Entrance, socket: Socket, arguments: list[Any]) -> None:
     try:
         player = entrance.player(socket, _argument(arguments, 0))
-        name = name_of(_argument(arguments, 1))
-        for other in entrance.players.values():
-            if other is not player and other.name == name and (other.socket or other.seated):
-                raise HallError("invalid", "This username is already taken.")
+        entrance.rename(player, name_of(_argument(arguments, 1)))
     except HallError as error:
         socket.emit("error_set_username", error.message)
         return
-    player.name = name
     socket.emit("error_set_username", "")
     if player.queue is not None:
         entrance.tell_queue(player.queue)
@@ -63,10 +60,12 @@ async def _join_1v1(entrance: Entrance, socket: Socket, arguments: list[Any]) ->
 
 async def _join_team(entrance: Entrance, socket: Socket, arguments: list[Any]) -> None:
     """With the name of a team before the user id, or without one."""
-    named = isinstance(_argument(arguments, 0), str) and isinstance(_argument(arguments, 1), str)
-    team, user_id = (arguments[0], arguments[1]) if named else (None, _argument(arguments, 0))
-    player = entrance.player(socket, user_id)
-    entrance.enter(player, TEAMS, "", team)
+    first, second, known = _argument(arguments, 0), _argument(arguments, 1), entrance.speaking(socket)
+    if known is not None and first == known.user_id:  # what follows is a key, not the user id
+        second = None
+    team, user_id = (first, second) if isinstance(second, str) else (None, first)
+    team = text_of(team, "the name of a team", LONGEST_ID) if team else None
+    entrance.enter(entrance.player(socket, user_id), TEAMS, "", team)
 
 
 async def _join_private(entrance: Entrance, socket: Socket, arguments: list[Any]) -> None:
@@ -78,8 +77,8 @@ async def _set_force_start(entrance: Entrance, socket: Socket, arguments: list[A
     player = entrance.speaking(socket)
     if player is None or player.queue is None:
         return
-    wanted = arguments[-1] if len(arguments) > 1 else True
-    player.queue.force(player, bool(wanted) and wanted != "false")
+    chosen = [each for each in arguments if isinstance(each, bool)]  # some send more before or after it
+    player.queue.force(player, chosen[-1] if chosen else _argument(arguments, 1) not in (0, "false"))
     entrance.tell_queue(player.queue)
 
 
@@ -99,11 +98,7 @@ async def _set_custom_options(entrance: Entrance, socket: Socket, arguments: lis
         return
     if not isinstance(chosen, dict):
         raise HallError("invalid", "options are an object with a value for each of them")
-    unknown = player.queue.choose(player, chosen)
-    for name in player.queue.options.agents:
-        if name not in entrance.hall.agents("generals"):
-            player.queue.options.agents = []
-            raise HallError("not_found", f"there is no agent {name[:32]!r} of Generals here")
+    unknown = player.queue.choose(player, chosen, entrance.hall.agents("generals"))
     if unknown:
         player.emit("notify", "Options", f"there is no option {', '.join(unknown[:5])} here")
     entrance.tell_queue(player.queue)
@@ -168,26 +163,31 @@ async def _chat_message(entrance: Entrance, socket: Socket, arguments: list[Any]
     room, text = _argument(arguments, 0), _argument(arguments, 1)
     if player is None or not isinstance(text, str) or not text.strip():
         return
-    text = text.strip()[:LONGEST_CHAT]
-    if player.seated is not None and room == player.seated.team_chat_room:
-        _tell_team(entrance, player, "chat_message", room, player.said(text, "[team] "))
-    elif player.seated is not None:
+    text = clean_chat(text.strip()[:LONGEST_CHAT])
+    to_team = player.seated is not None and room == player.seated.team_chat_room
+    if player.seated is not None and not to_team:
         entrance.hall.chat(player.seated.ticket.token, text)
-    elif player.queue is not None and player.may_chat(entrance.settings.chats_per_minute):
+    elif not player.may_chat(entrance.hall.settings.chats_per_minute):
+        raise HallError("exhausted", "too much chat; wait a little")
+    elif to_team:
+        _tell_team(entrance, player, "chat_message", room, player.said(text, "[team] "))
+    elif player.queue is not None:
         for other in player.queue.players:
             other.emit("chat_message", player.queue.chat_room, player.said(text, None))
 
 
 async def _ping_tile(entrance: Entrance, socket: Socket, arguments: list[Any]) -> None:
     player, tile = entrance.speaking(socket), _argument(arguments, 0)
-    if player is not None and player.seated is not None and type(tile) is int and 0 <= tile < 2**15:
+    if player is None or player.seated is None or type(tile) is not int or not 0 <= tile < 2**15:
+        return
+    if player.may_chat(entrance.hall.settings.chats_per_minute):
         _tell_team(entrance, player, "ping_tile", tile, player.seated.seat)
 
 
 def _tell_team(entrance: Entrance, player: Player, name: str, *arguments: Any) -> None:
     """Tell the players of one's own team, and nobody else."""
     own = player.seated
-    if own is None or not player.may_chat(entrance.settings.chats_per_minute):
+    if own is None:
         return
     for other in entrance.players.values():
         theirs = other.seated

@@ -7,8 +7,8 @@ players have gone to play: it is empty then, and the next ones begin it anew.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from strategos.server.rooms.kinds import quick_options
@@ -51,8 +51,11 @@ class CustomOptions:
     agents: list[str] = field(default_factory=list)
     """Names of agents of the server that take part."""
 
-    def change(self, chosen: Mapping[str, Any]) -> list[str]:
-        """Take over what is `chosen`; returns the names that there are not. `HallError` for a bad value."""
+    def change(self, chosen: Mapping[str, Any], offered: Collection[str]) -> list[str]:
+        """Take over what is `chosen`, agents of those `offered`; returns the names that there are not.
+
+        `HallError` for a bad value; what came before it has been taken over.
+        """
         unknown = []
         for name, value in chosen.items():
             if name in ("width", "height"):
@@ -63,8 +66,8 @@ class CustomOptions:
                 speed = _number(name, value, SPEEDS[1])
                 self.game_speed = 1.0 if speed is None else max(speed, SPEEDS[0])
             elif name == "agents":
-                self.agents = _names(value)
-            else:
+                self.agents = _names(value, offered)
+            elif value not in (None, 0):  # no map of a player's, no swamps: that is what there is
                 unknown.append(str(name)[:32])
         return unknown
 
@@ -101,10 +104,13 @@ def _number(name: str, value: Any, most: float) -> float | None:
     return number
 
 
-def _names(value: Any) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(each, str) and len(each) <= 64 for each in value):
+def _names(value: Any, offered: Collection[str]) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise HallError("invalid", "agents is a list of names")
-    return list(value)[: MOST_PLAYERS[CUSTOM] - 1]
+    for name in value:
+        if name not in offered:
+            raise HallError("not_found", f"there is no agent {name[:32]!r} of Generals here")
+    return list(value)
 
 
 def _tiles(chosen: float) -> int:
@@ -121,9 +127,11 @@ class Queue(Generic[Player]):
         self.players: list[Player] = []
         self.forcing: list[Player] = []
         self.teams: dict[int, Any] = {}
-        """Team, a number or a name, that a player, by identity, has chosen; everybody else is alone."""
+        """Team, a number or a name, that a player, by identity, has chosen."""
         self.options = CustomOptions()
         self.public = kind != CUSTOM
+        self.tellings = 0
+        """How often its players were told how it stands since they were told regularly."""
 
     @property
     def chat_room(self) -> str:
@@ -155,11 +163,20 @@ class Queue(Generic[Player]):
         elif player in self.players and player not in self.forcing and on:
             self.forcing.append(player)
 
-    def choose(self, player: Player, chosen: Mapping[str, Any]) -> list[str]:
-        """Let the host change the options; see `CustomOptions.change`. `HallError` for anybody else."""
+    def choose(self, player: Player, chosen: Mapping[str, Any], offered: Collection[str] = ()) -> list[str]:
+        """Let the host change the options, all of them or none; see `CustomOptions.change`.
+
+        `HallError` for anybody else, and for more agents than there are seats.
+        """
         if self.kind != CUSTOM or not self.players or self.players[0] is not player:
             raise HallError("forbidden", "only the host of a custom game chooses its options")
-        return self.options.change(chosen)
+        options = replace(self.options)
+        unknown = options.change(chosen, offered)
+        free = MOST_PLAYERS[self.kind] - len(self.players)
+        if len(options.agents) > free:
+            raise HallError("invalid", f"there are seats for {free} agents")
+        self.options = options
+        return unknown
 
     def begins(self) -> bool:
         """Whether those who wait go to play now."""
@@ -202,28 +219,33 @@ class Queue(Generic[Player]):
 
     def team_of_seats(self) -> tuple[int, ...]:
         """Team of each seat, from 0; in 2v2 those of one name play together and the others fill up."""
-        chosen = [self.teams.get(id(player)) for player in self.players] + [None] * len(self.options.agents)
         if self.kind == TEAMS:
-            return _pairs(chosen)
+            return _pairs([self.teams.get(id(player)) for player in self.players])
         numbers: dict[Any, int] = {}
-        teams = [team if team is not None else ("alone", seat) for seat, team in enumerate(chosen)]
-        return tuple(numbers.setdefault(team, len(numbers)) for team in teams)
+        alone = [("agent", place) for place in range(len(self.options.agents))]
+        return tuple(numbers.setdefault(team, len(numbers)) for team in [*self._numbers(), *alone])
 
-    def told(self, player: Player) -> dict[str, Any]:
-        """The `queue_update` of one player."""
+    def _numbers(self) -> list[Any]:
+        """The team of each player; who has chosen none has the number of its place, from 1."""
+        return [self.teams.get(id(player), place) for place, player in enumerate(self.players, 1)]
+
+    def told(self, player: Player, *, old: bool = False) -> dict[str, Any]:
+        """The `queue_update` of one player. Clients of Engine.IO 3 are `old`: they print how many want the
+        game to begin; later ones know them by their places."""
         places = list(range(len(self.players)))
+        forcing = [self.players.index(each) for each in self.forcing]
         told: dict[str, Any] = {
             "playerIndices": places,
             "playerColors": places,
             "lobbyIndex": self.players.index(player),
             "isForcing": player in self.forcing,
             "numPlayers": len(self.players),
-            "numForce": [self.players.index(each) for each in self.forcing],
+            "numForce": len(forcing) if old else forcing,
             "options": self.options.told(),
         }
         if self.kind == CUSTOM:
             told["usernames"] = [each.name for each in self.players]
-            told["teams"] = [self.teams.get(id(each), place + 1) for place, each in enumerate(self.players)]
+            told["teams"] = self._numbers()
         return told
 
 

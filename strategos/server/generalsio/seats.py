@@ -127,6 +127,8 @@ class Seated:
             self._started = True
             self._emit("pre_game_start")
             self._emit("game_start", self._start(snapshot), None)
+        if not snapshot.alive[self._seat]:
+            return  # a bot that looks for a tile of its own before it has heard `game_lost` looks for ever
         if snapshot.tick > max(0, self._tick):  # the first update that clients know is that of turn 1
             self._tick = snapshot.tick
             self._emit("game_update", self._update(snapshot), None)
@@ -226,7 +228,7 @@ class Seated:
         returns = data["returns"]
         share = returns[self._seat] if self._seat < len(returns) else 0.0
         if data["replay"]:
-            self._announce(f"The replay of this game is {data['replay']}.")
+            self._announce(f"The replay of this game is at /replays/{data['replay']}.")
         if share > 0:
             self._emit("game_won", None, None)
         elif share < 0:

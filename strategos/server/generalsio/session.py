@@ -46,10 +46,13 @@ class Session:
         self.upgrading = self.upgraded = False
         """Whether a WebSocket asks to take over, and whether it has."""
         self.has_socket = False
+        self.counted = False
+        """Whether it stands for a line among the connections."""
         self.close_code = 1000
         """What a WebSocket is told when the session ends."""
         self.taken_over = asyncio.Event()
         """Set when a WebSocket has taken over, or the session has ended."""
+        self.ended = asyncio.Event()
         self.polls = 0
         """Polls that have come; only the last of them is answered with packets."""
         self.bad = 0
@@ -119,3 +122,4 @@ class Session:
             self._empty.set()
             self._news.set()
             self.taken_over.set()
+            self.ended.set()
