@@ -118,6 +118,10 @@ def test_the_keyboard_alone_is_enough(server, chromium):
                 page.keyboard.press(f"Shift+{ARROWS[back]}")
         assert page.get_attribute("#board", "data-cursor") == home
         assert "your general" in page.text_content("#live")
+        page.focus(".skip")
+        page.keyboard.press("Enter")  # past the top, not out of the game
+        until(page, "document.activeElement.id === 'view'")
+        tab_to(page, "board")
         for tick in range(6):
             page.keyboard.press("Space")
             until(page, f"Number(document.querySelector('#board').dataset.tick) > {tick}")
@@ -130,6 +134,12 @@ def test_the_keyboard_alone_is_enough(server, chromium):
         tab_to(page, "rematch")
         page.keyboard.press("Enter")
         until(page, "document.querySelector('#board')?.dataset.tick === '0'")
+        seen.go("/#/")
+        for left in (1, 0):
+            page.focus("#mine button")
+            page.keyboard.press("Enter")
+            assert page.locator("#mine button").count() == left
+            assert page.evaluate("document.activeElement.tagName") == ("A" if left else "INPUT")
 
 
 def test_the_queue_is_drawn_taken_back_and_cleared(server, chromium):
@@ -235,6 +245,11 @@ def test_a_room_for_friends_is_joined_by_its_code_and_watched(server, chromium):
             until(page, f"Number(document.querySelector('#board').dataset.tick) > {tick}")
         friend.wait_for_selector("#board[data-fogged='0']")
         assert friend.locator("#surrender").count() == 0
+        tab_to(friend, "board")  # who watches reads the board with the keyboard, too
+        for arrow, cell in (("ArrowRight", "0"), ("ArrowRight", "1"), ("ArrowLeft", "0"), ("ArrowUp", "0")):
+            friend.keyboard.press(arrow)
+            assert friend.get_attribute("#board", "data-cursor") == cell
+        assert "Row 1, column 1" in friend.text_content("#live")
 
 
 def act_for_absent(hall, room) -> None:

@@ -1,8 +1,11 @@
-"""A whole server for tests of the gRPC entrance: the hall and the gRPC server, on a loop of their thread."""
+"""A whole server for tests of the gRPC entrance: hall and gRPC server, on a thread or in a process."""
 
 from __future__ import annotations
 
 import asyncio
+import re
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -82,3 +85,41 @@ def running(data: Path, **settings: Any) -> Iterator[Running]:
         server.loop.call_soon_threadsafe(server.loop.stop)
         thread.join(10)
         server.loop.close()
+
+
+CHILD = """
+import asyncio, pathlib, sys
+from strategos.server.grpc.serving import GrpcServer
+from strategos.server.hall import Hall
+from strategos.server.settings import Settings
+
+async def serve():
+    settings = Settings(data=pathlib.Path(sys.argv[1]), grpc_port=0, runs=None)
+    async with Hall(settings) as hall:
+        server = GrpcServer(hall, settings)
+        await server.start()
+        print("port", server.port, flush=True)
+        await server.wait()
+
+asyncio.run(serve())
+"""
+
+
+@contextmanager
+def child_server(data: Path) -> Iterator[tuple[subprocess.Popen, int, str]]:
+    """A server in a process of its own, whose memory is its own; its port and its worker's key."""
+    child = subprocess.Popen([sys.executable, "-c", CHILD, str(data)], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    try:
+        port = next(line.split()[1] for line in child.stdout if line.startswith("port"))
+        yield child, int(port), (data / "worker.key").read_text().strip()
+    finally:
+        child.kill()
+        child.wait(20)
+        child.stdout.close()
+
+
+def resident_mb(child: subprocess.Popen) -> float:
+    """The memory that a process has now."""
+    status = Path(f"/proc/{child.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1024

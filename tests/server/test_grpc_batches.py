@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import grpc
 import numpy as np
 import pytest
-from grpc_servers import BOARD, running
+from grpc_servers import BOARD, child_server, resident_mb, running
 
-from strategos.client import ServerError
+from strategos.client import Client, ServerError
 from strategos.client.batches import RemoteBatch
 from strategos.client.messages import game_kind
 from strategos.engine import Batch
 from strategos.games import make_game
-from strategos.server.grpc.batch_service import BATCHES_PER_ADDRESS, MOST_GAMES
+from strategos.server.grpc.batch_service import BATCHES_PER_ADDRESS, MOST_GAMES, WAITING_CALLS
 from strategos.server.grpc.columns import ColumnError, unpack_column
 from strategos.server.grpc.v1 import batch_service_pb2 as v1
 from strategos.server.grpc.v1 import batch_service_pb2_grpc
@@ -30,6 +36,12 @@ def server(tmp_path_factory):
 def client(server):
     with server.client() as connected:
         yield connected
+
+
+def until(server, holds) -> None:
+    """Wait until something holds on the server's loop; the limit of the test ends it."""
+    while not server.ask(holds):
+        time.sleep(0.02)
 
 
 def make(client, num_games=4, **options) -> RemoteBatch:
@@ -221,16 +233,19 @@ def test_a_batch_is_for_who_knows_its_name_and_there_is_an_end_of_them(client):
 
 
 def test_idle_batches_are_closed(server, client):
-    remote = make(client, 1)
+    """Also where nobody makes another one: what they take is free again."""
+    remote, used = make(client, 1), make(client, 1)
+    batches = server.server.batches._batches
 
     def age() -> None:
-        server.server.batches._batches[remote.name].used_at -= 10_000
+        batches[remote.name].used_at -= server.hall.settings.batch_idle_s
 
     server.ask(age)
-    other = make(client, 1)
+    until(server, lambda: remote.name not in batches)
     with pytest.raises(ServerError, match="not_found"):
         remote.states()
-    other.close()
+    used.states()
+    used.close()
 
 
 def test_F9_a_call_whose_deadline_passes_while_it_waits_does_nothing(server, client):
@@ -243,6 +258,7 @@ def test_F9_a_call_whose_deadline_passes_while_it_waits_does_nothing(server, cli
     with pytest.raises(grpc.RpcError) as late:
         stub.SubmitBatchActions(request, timeout=0.2)
     assert late.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    until(server, lambda: not owned.turn._waiters)  # the server's own clock has run out, too
     server.ask(owned.turn.release)
     assert remote.states().step == 0
     assert remote.step(np.zeros((2, 2), np.int32)).step == 1
@@ -271,3 +287,64 @@ def test_calls_at_once_on_one_batch_are_played_one_after_the_other(client):
 def test_a_column_that_is_no_frame(data):
     with pytest.raises(ColumnError):
         unpack_column(data, 100, "views")
+
+
+@contextmanager
+def unread_calls(port: int, method: str, message: bytes, number: int) -> Iterator[socket.socket]:
+    """Calls on a connection whose client grants no byte for their answers: HTTP/2 with windows of nothing."""
+
+    def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+        return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+    def header(name: str, value: str) -> bytes:  # a literal that is not indexed
+        return b"\0" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
+
+    path = f"/strategos.v1.BatchGameService/{method}"
+    headers = {":method": "POST", ":scheme": "http", ":path": path, ":authority": "localhost",
+               "te": "trailers", "content-type": "application/grpc"}  # fmt: skip
+    block = b"".join(header(name, value) for name, value in headers.items())
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, struct.pack(">HI", 4, 0)))
+        body = struct.pack(">BI", 0, len(message)) + message
+        for stream in range(1, 2 * number, 2):
+            connection.sendall(frame(1, 4, stream, block) + frame(0, 1, stream, body))
+        yield connection
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_C3_of_a_batch_whose_client_does_not_read_one_answer_is_kept(tmp_path):
+    """Thirty-two answers of four megabytes each are asked for, and none is read: kept, they are 370 MB."""
+    with child_server(tmp_path) as (child, port, _), Client(f"127.0.0.1:{port}") as client:
+        slow, other = make(client, MOST_GAMES), make(client, 2)
+        size = len(slow.states().views.tobytes())
+        before = resident_mb(child)
+        message = v1.GetBatchStatesRequest(batch=slow.name, wanted=v1.Wanted(views=True)).SerializeToString()
+        with unread_calls(port, "GetBatchStates", message, WAITING_CALLS):
+            for _ in range(200):  # meanwhile others play on, and what can be answered has been
+                other.states()
+            assert size > 3_000_000
+            assert resident_mb(child) - before < 8 * size / 2**20
+            stub = batch_service_pb2_grpc.BatchGameServiceStub(client.channel)
+            with pytest.raises(grpc.RpcError) as waiting:
+                stub.GetBatchStates(v1.GetBatchStatesRequest(batch=slow.name), timeout=0.5)
+            assert waiting.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        assert slow.states().step == 0  # the connection has ended, and so have its calls
+
+
+def test_a_batch_is_closed_though_an_answer_of_it_waits_to_be_read(server, client):
+    slow = make(client, 1000)
+    owned = server.server.batches._batches[slow.name]
+    message = v1.GetBatchStatesRequest(batch=slow.name, wanted=v1.Wanted(views=True)).SerializeToString()
+    with unread_calls(server.server.port, "GetBatchStates", message, 2):
+        while not server.ask(owned.turn.locked):
+            pass
+
+        def age() -> None:
+            owned.used_at -= 10_000
+            server.server.batches._close_idle()
+
+        server.ask(age)
+        with pytest.raises(ServerError, match="not_found"):
+            slow.states()
+        while server.ask(owned.turn.locked):
+            pass

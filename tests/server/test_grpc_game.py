@@ -297,7 +297,7 @@ def test_the_port_is_taken(server, tmp_path):
 
 
 def test_ratings_of_public_games_and_of_reported_ones(server, client):
-    from strategos.client.messages import write_replay
+    from strategos.server.grpc.replays import write_replay
     from strategos.server.grpc.v1 import rating_service_pb2 as ratings
     from strategos.server.grpc.v1 import rating_service_pb2_grpc
 

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import gzip
 import re
-import shutil
 import socket
-import ssl
-import subprocess
 import time
-from pathlib import Path
 
 import httpx
 import pytest
@@ -219,6 +215,14 @@ def test_g9_no_path_leaves_the_house(server, client, way):
     assert answer.split(b" ")[1] in (b"404", b"400")
 
 
+@pytest.mark.parametrize("request_line", ["GET *", "OPTIONS *", "GET nowhere", "GET socket.io/", "GET //"])
+def test_what_is_no_path_is_nothing_here(server, request_line):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as line:
+        line.sendall(f"{request_line} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: line.recv(65536), b""))
+    assert re.match(rb"HTTP/1.1 40[045] ", answer), answer[:200]
+
+
 def test_g10_nothing_of_a_request_becomes_a_header(server):
     for target in (
         "/static/x%0d%0aset-cookie:a=b",
@@ -344,6 +348,9 @@ def test_private_rooms_are_not_listed_and_their_seed_is_nowhere(server, client):
     listed = client.get("/api/rooms", params={"size": 100}).text
     assert ticket["room"] not in listed and ticket["code"] not in listed and "4711" not in listed
     refused(client.post(f"/api/rooms/{ticket['room']}/join", json={"name": "eve"}), 404)
+    refused(client.get(f"/api/rooms/{ticket['room']}"), 404)
+    told = client.get(f"/api/rooms/{ticket['code']}")
+    assert told.json()["names"] == ["ann", ""] and "4711" not in told.text
     assert server.join(ticket["code"], "bob")["seat"] == 1
 
 
@@ -374,9 +381,9 @@ def test_too_many_lines_of_one_address_are_refused(tmp_path):
 
 def test_too_many_requests_of_one_address_are_told_to_slow_down(tmp_path):
     with house(tmp_path / "host", requests_per_second=5) as small, small.client() as asking:
-        answers = [asking.get("/api/health") for _ in range(30)]
+        answers = [asking.get("/api/health") for _ in range(300)]
         statuses = [answer.status_code for answer in answers]
-        assert set(statuses) == {200, 429} and statuses[:10] == [200] * 10
+        assert set(statuses) == {200, 429} and statuses[:75] == [200] * 75
         slow = answers[statuses.index(429)]
         assert refused(slow, 429)["code"] == "exhausted" and int(slow.headers["retry-after"]) > 0
 
@@ -388,40 +395,6 @@ def test_a_mistake_of_ours_is_one_line(server, client, monkeypatch):
     monkeypatch.setattr(server.hall, "agents", broken)
     answer = client.get("/api/agents", params={"game": "generals"})
     assert refused(answer, 500)["code"] == "unavailable" and "secret" not in answer.text
-
-
-@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
-def test_only_tls_where_a_certificate_is_set(tmp_path):
-    certificate, key = self_signed(tmp_path)
-    with house(tmp_path / "host", tls_certificate=certificate, tls_key=key) as safe:
-        trusting = ssl.create_default_context(cafile=str(certificate))
-        with httpx.Client(base_url=f"https://localhost:{safe.port}", verify=trusting, timeout=20) as asking:
-            assert asking.get("/api/health").json()["status"] == "serving"
-        old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
-        old.maximum_version = ssl.TLSVersion.TLSv1_1
-        with (
-            socket.create_connection(("127.0.0.1", safe.port), timeout=20) as line,
-            pytest.raises((ssl.SSLError, OSError)),
-        ):
-            old.wrap_socket(line)
-        with pytest.raises(httpx.HTTPError):
-            httpx.get(f"http://127.0.0.1:{safe.port}/api/health")
-
-
-def self_signed(folder: Path) -> tuple[Path, Path]:
-    """A certificate of localhost, made by openssl."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("no openssl on this machine to make a certificate")
-    certificate, key = folder / "here.pem", folder / "here.key"
-    subprocess.run(
-        [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-         "-days", "2", "-keyout", str(key), "-out", str(certificate), "-subj", "/CN=localhost",
-         "-addext", "subjectAltName=DNS:localhost"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return certificate, key
 
 
 def test_the_api_keeps_its_own_description(server):
@@ -442,4 +415,4 @@ def test_the_api_keeps_its_own_description(server):
                 assert set(answer.json()) == {"code", "message"}
 
         attack()
-    assert len(tried) == 10
+    assert len(tried) == 11

@@ -11,18 +11,30 @@ from typing import Any
 import aiohttp
 import uvicorn
 
+from strategos.server.access.limits import Connections
 from strategos.server.settings import Settings
+from strategos.server.web.lines import http_lines, socket_lines
 
 PATIENCE_S = 60.0
 """A test that waits for longer has failed; nothing here decides by the clock."""
 
 
 @asynccontextmanager
-async def serving(app: Any, settings: Settings | None = None) -> AsyncIterator[int]:
-    """Serve an ASGI application on a free port of this machine, as the web entrance would."""
-    largest = (settings or Settings()).message_bytes
+async def serving(
+    app: Any, settings: Settings | None = None, connections: Connections | None = None
+) -> AsyncIterator[int]:
+    """Serve an ASGI application on a free port of this machine, as the web entrance would; its lines are
+    counted in `connections`."""
+    lines = {} if connections is None else {"http": http_lines(connections), "ws": socket_lines(connections)}
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, log_level="error", lifespan="off", ws_max_size=largest
+        app,
+        host="127.0.0.1",
+        port=0,
+        log_level="error",
+        lifespan="off",
+        ws_max_size=(settings or Settings()).message_bytes,
+        ws_ping_interval=None,
+        **lines,
     )
     server = uvicorn.Server(config)
     task = asyncio.get_running_loop().create_task(server.serve())

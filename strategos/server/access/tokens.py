@@ -7,7 +7,6 @@ is hidden. Whether the number still holds the chair is for the room to say: that
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import secrets
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 import jwt
 
 from strategos.durable import write_atomically
+from strategos.server.settings import SettingsError
 from strategos.server.terms import HallError
 
 ALGORITHM = "HS256"
@@ -125,17 +125,19 @@ class Tokens:
 
 
 def _read_keys(file: Path) -> list[Key]:
-    """The keys of a file; `ValueError` where it is damaged."""
+    """The keys of a file; `SettingsError` where it cannot be read or is damaged."""
     try:
-        rows = json.loads(file.read_text(encoding="utf-8"))
+        rows = json.loads(file.read_bytes())
         keys = [
             Key(row["kid"], base64.b64decode(row["secret"], validate=True), float(row["made_at"]))
             for row in rows
         ]
         if any(len(key.secret) != _SECRET_BYTES for key in keys):
             raise ValueError("a key of another length")
-    except (OSError, ValueError, KeyError, TypeError, binascii.Error):
-        raise ValueError(
+    except OSError as error:
+        raise SettingsError(f"the signing keys in {file} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise SettingsError(
             f"the signing keys in {file.name} are damaged; remove that file to make new ones, "
             "and every player has to join again"
         ) from None

@@ -7,8 +7,6 @@ Every refusal is `{"code", "message"}`; the codes are those of `HallError`. The 
 
 from __future__ import annotations
 
-import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
@@ -21,12 +19,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import RedirectResponse
 
 from strategos import __version__
 from strategos.envs.render import PLAYER_COLOURS
 from strategos.play.record import RecordError
 from strategos.server.hall import Hall
-from strategos.server.settings import Settings
 from strategos.server.terms import HallError, Ticket
 from strategos.server.web.bodies import (
     LONGEST_WHERE,
@@ -38,9 +36,9 @@ from strategos.server.web.bodies import (
     room_options,
 )
 from strategos.server.web.files import PageFile, read_files
-from strategos.server.web.guard import Application, Guard, Receive, Scope, Send, address_of
+from strategos.server.web.guard import Application, Callers, Guard, Receive, Scope, Send, address_of
+from strategos.server.web.replays import Replays
 from strategos.server.web.rounds import Rounds
-from strategos.server.web.shown import replay_of
 from strategos.server.web.sockets import Conversation
 
 STATUS = {
@@ -59,7 +57,6 @@ STATUS = {
 }
 """The status of every `HallError.code`."""
 COLOURS = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in PLAYER_COLOURS]
-_REPLAYS_AT_ONCE, _REPLAYS_KEPT = 2, 16
 _log = structlog.get_logger(__name__)
 
 Where = Annotated[str, Path(min_length=1, max_length=LONGEST_WHERE, pattern=r"^[A-Za-z0-9_-]+$")]
@@ -107,7 +104,7 @@ class _JsonRoute(APIRoute):
         return handle_json
 
 
-def make_app(hall: Hall, settings: Settings, others: Mapping[str, Application] | None = None) -> Application:
+def make_app(hall: Hall, others: Mapping[str, Application] | None = None) -> Application:
     """The whole entrance. `others`: applications by the first part of their path, such as the protocol of
     generals.io at `/socket.io`; they guard themselves."""
     api = FastAPI(
@@ -121,24 +118,25 @@ def make_app(hall: Hall, settings: Settings, others: Mapping[str, Application] |
     api.router.route_class = _JsonRoute
     _add_handlers(api)
     _add_rooms(api, hall)
-    _add_lists(api, hall, Replays(hall))
+    _add_lists(api, hall, Replays(hall, COLOURS))
     _add_files(api, read_files())
     rounds = Rounds()
     hall.follow(rounds)
 
     @api.websocket("/ws")
     async def talk(socket: WebSocket) -> None:
-        await Conversation(hall, settings, socket, rounds, COLOURS).run()
+        await Conversation(hall, socket, rounds, COLOURS).run()
 
     inside: Application = api
-    if settings.origins:
+    if hall.settings.origins:
         inside = CORSMiddleware(
             api,
-            allow_origins=settings.origins,
+            allow_origins=hall.settings.origins,
             allow_methods=["GET", "POST"],
             allow_headers=["content-type"],
         )
-    return _Entrances(Guard(inside, settings), others or {})
+    page = Guard(inside, lambda: hall.settings, hall.requests)
+    return Callers(_Entrances(page, others or {}), hall.connections)
 
 
 class _Entrances:
@@ -148,7 +146,8 @@ class _Entrances:
         self.page, self.others = page, others
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        first = "/" + scope.get("path", "/").split("/", 2)[1] if scope["type"] != "lifespan" else ""
+        before, _, rest = scope.get("path", "").partition("/")
+        first = "" if before else "/" + rest.partition("/")[0]  # `*` and others are no path at all
         await self.others.get(first, self.page)(scope, receive, send)
 
 
@@ -235,6 +234,10 @@ def _add_lists(api: FastAPI, hall: Hall, replays: Replays) -> None:
         found, following = hall.rooms(game=game, page=page, size=size)
         return Json({"rooms": [asdict(each) for each in found], "next": following})
 
+    @api.get("/api/rooms/{where}")
+    async def room(request: Request, where: Where) -> Response:
+        return Json(asdict(hall.room(where, address=address_of(request.scope))))
+
     @api.get("/api/games")
     async def games(page: Page = "", size: Size = 50) -> Response:
         found, following = hall.games(page=page, size=size)
@@ -265,30 +268,11 @@ def _add_files(api: FastAPI, files: Mapping[str, PageFile]) -> None:
     async def index(request: Request) -> Response:
         return answer(request, "index.html")
 
+    @api.get("/replays/{replay}", include_in_schema=False)
+    async def link(replay: Where) -> Response:
+        """The link to a replay that bots of generals.io print."""
+        return RedirectResponse(f"/#/replay/{replay}")
+
     @api.get("/static/{name}", include_in_schema=False)
     async def static(request: Request, name: str) -> Response:
         return answer(request, name)
-
-
-class Replays:
-    """Recorded games as JSON for the page: made on threads, few at a time, the latest kept."""
-
-    def __init__(self, hall: Hall) -> None:
-        self.hall = hall
-        self._turns = asyncio.Semaphore(_REPLAYS_AT_ONCE)
-        self._kept: OrderedDict[str, bytes] = OrderedDict()
-
-    async def shown(self, replay: str) -> bytes:
-        """The data of one game; `HallError` "not_found" for no such game."""
-        if replay in self._kept:
-            self._kept.move_to_end(replay)
-            return self._kept[replay]
-        async with self._turns:
-            content = await asyncio.to_thread(self._make, replay)
-        self._kept[replay] = content
-        while len(self._kept) > _REPLAYS_KEPT:
-            self._kept.popitem(last=False)
-        return content
-
-    def _make(self, replay: str) -> bytes:
-        return orjson.dumps(replay_of(self.hall.replay(replay)) | {"colours": COLOURS})

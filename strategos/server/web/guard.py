@@ -1,19 +1,21 @@
-"""What stands before every request of the web entrance: origin, type and size of the body, the headers of
-every answer. Knows nothing of games.
+"""What stands before every request of the web entrance: who asks, the origin, type and size of the body, the
+headers of every answer. Knows nothing of games.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 
-from strategos.server.access.limits import Addresses
+from strategos.server.access.addresses import address_of as known_as
+from strategos.server.access.limits import Connections, Requests
 from strategos.server.settings import Settings
+from strategos.server.terms import HallError
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -23,8 +25,6 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY_S = 10.0
 """A body that has not arrived after so long is not waited for."""
-REQUESTS_PER_SECOND, REQUESTS_AT_ONCE = 200.0, 400.0
-"""Of one address to the HTTP API; the settings may allow less."""
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -46,9 +46,8 @@ def header(scope: Scope, name: bytes) -> str | None:
 
 
 def address_of(scope: Scope) -> str:
-    """The address that a connection comes from."""
-    client = scope.get("client")
-    return str(client[0]) if client else "unknown"
+    """The address of who asks, as `Callers` found it."""
+    return str(scope["client"][0])
 
 
 def from_here(scope: Scope, origins: Iterable[str]) -> bool:
@@ -69,12 +68,43 @@ def from_here(scope: Scope, origins: Iterable[str]) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.netloc) and parts.netloc.lower() == host.lower()
 
 
-class Guard:
-    """ASGI middleware around the HTTP part of the entrance."""
+class Callers:
+    """ASGI middleware around the whole entrance: puts the address of who asks in the place of the line's.
 
-    def __init__(self, app: Application, settings: Settings) -> None:
-        self.app, self.settings = app, settings
-        self._addresses = Addresses()
+    Behind a trusted proxy every request and WebSocket counts as a connection of who asks.
+    """
+
+    def __init__(self, app: Application, connections: Connections) -> None:
+        self.app, self.connections = app, connections
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        host, port = scope.get("client") or ("", 0)
+        if not self.connections.proxies.trusts(host):
+            scope["client"] = known_as(host), port
+            return await self.app(scope, receive, send)
+        hops = [value.decode("latin-1") for key, value in scope["headers"] if key == b"x-forwarded-for"]
+        address = self.connections.proxies.caller(host, ",".join(hops))
+        scope["client"] = address, 0
+        with contextlib.ExitStack() as held:
+            try:
+                new = scope["type"] == "websocket"
+                held.enter_context(self.connections.behind_proxy(address, new=new))
+            except HallError as error:
+                return await self._turn_away(scope, receive, send, error)
+            await self.app(scope, receive, send)
+
+    async def _turn_away(self, scope: Scope, receive: Receive, send: Send, error: HallError) -> None:
+        if scope["type"] == "http":
+            return await _refuse(send, 429, error.code, error.message)
+        await receive()
+        await send({"type": "websocket.close", "code": 1008})  # before accepting: the client gets a 403
+
+
+class Guard:
+    """ASGI middleware around HTTP. `settings` are asked for every time: they may change."""
+
+    def __init__(self, app: Application, settings: Callable[[], Settings], requests: Requests) -> None:
+        self.app, self._settings, self.requests = app, settings, requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -98,14 +128,13 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> tuple[int, str, str] | None:
         """Status, code and message where a request is refused by its head."""
-        rate = min(self.settings.requests_per_second, REQUESTS_PER_SECOND)
-        if not self._addresses.take(
-            address_of(scope), rate, rate * REQUESTS_AT_ONCE / REQUESTS_PER_SECOND, monotonic()
-        ):
-            return 429, "exhausted", "too many requests from this address; slow down"
+        try:
+            self.requests.take(address_of(scope), "http")
+        except HallError as error:
+            return 429, error.code, error.message
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
             return None
-        if not from_here(scope, self.settings.origins):
+        if not from_here(scope, self._settings().origins):
             return 403, "forbidden", "requests from pages of other sites are refused"
         kind = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
         if kind != "application/json":
@@ -116,7 +145,7 @@ class Guard:
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes | tuple[int, str, str]:
         """The whole body, or why it was not read."""
-        limit = self.settings.message_bytes
+        limit = self._settings().message_bytes
         too_large = 413, "invalid", f"a body has at most {limit} bytes"
         length = header(scope, b"content-length")
         if length is not None and (not length.isdigit() or len(length) > 18 or int(length) > limit):

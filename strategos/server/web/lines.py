@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
@@ -34,7 +35,7 @@ def http_lines(connections: Connections) -> type[H11Protocol]:
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             try:
-                connections.open(_address(self.client))
+                connections.open(_host(self.client))
             except HallError:
                 transport.write(_BUSY)
                 transport.close()
@@ -65,7 +66,7 @@ def http_lines(connections: Connections) -> type[H11Protocol]:
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_watching()
             if self._counted:
-                connections.close(_address(self.client))
+                connections.close(_host(self.client))
             super().connection_lost(exc)
 
         def _stop_watching(self) -> None:
@@ -80,8 +81,12 @@ def socket_lines(connections: Connections) -> type[WebSocketsSansIOProtocol]:
     """The protocol of WebSockets; a line was counted when it was still one of HTTP."""
 
     class SocketLine(WebSocketsSansIOProtocol):
+        def __init__(self, config: Config, *arguments: Any, **named: Any) -> None:
+            config.ws_max_size = connections.settings.message_bytes  # as it is when the line begins
+            super().__init__(config, *arguments, **named)
+
         def connection_lost(self, exc: Exception | None) -> None:
-            connections.close(_address(self.client))
+            connections.close(_host(self.client))
             super().connection_lost(exc)
 
         async def run_asgi(self) -> None:
@@ -102,5 +107,5 @@ def socket_lines(connections: Connections) -> type[WebSocketsSansIOProtocol]:
     return SocketLine
 
 
-def _address(client: tuple[str, int] | None) -> str:
-    return str(client[0]) if client else "unknown"
+def _host(client: tuple[str, int] | None) -> str:
+    return client[0] if client else ""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import ssl
 from collections.abc import Iterator
 
 import uvicorn
 
+from strategos.server.access.lines import Lines
+from strategos.server.access.tls import load_tls
 from strategos.server.generalsio import make_app as make_generalsio
 from strategos.server.hall import Hall
 from strategos.server.settings import Settings
@@ -17,7 +18,9 @@ from strategos.server.web.app import make_app
 from strategos.server.web.guard import Application
 from strategos.server.web.lines import http_lines, socket_lines
 
-_BACKLOG = 2048
+_BACKLOG = 128
+"""Connections that wait to be taken. asyncio takes as many in one turn, and where the system has no file left
+it tries and logs as often."""
 _PING_S = 20.0
 _KEEP_ALIVE_S = 10
 
@@ -33,23 +36,36 @@ class _Server(uvicorn.Server):
 def listen(settings: Settings) -> socket.socket:
     """The socket that the entrance listens on; `OSError` where the address or the port is not free."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    return socket.create_server((settings.host, settings.http_port), family=family, backlog=_BACKLOG)
+    address = settings.host, settings.http_port
+    try:
+        return socket.create_server(address, family=family, backlog=_BACKLOG)
+    except OSError as error:
+        reason = (error.strerror or str(error)).partition(" (while")[0].lower()
+        raise OSError(
+            f"the page cannot listen on {settings.host} port {settings.http_port}: {reason}; "
+            "choose another --http-port or --host"
+        ) from None
 
 
 async def serve(hall: Hall, settings: Settings, listening: socket.socket | None = None) -> None:
     """Serve the page, the HTTP API, the WebSocket and the protocol of generals.io until cancelled.
 
     `listening` is a socket of `listen`, for a caller who wants to know the port. `OSError` where there is
-    none to be had.
+    none to be had, `SettingsError` where TLS is not.
     """
+    generalsio = make_generalsio(hall)
+    config = _config(make_app(hall, {"/socket.io": generalsio}), hall, settings)
     listening = listening or listen(settings)
-    generalsio = make_generalsio(hall, settings)
-    app = make_app(hall, settings, {"/socket.io": generalsio})
-    server = _Server(_config(app, hall, settings))
+    server = _Server(config)
     running = asyncio.create_task(server.serve(sockets=[listening]))
+    lines = Lines(hall.connections, listening.getsockname()[1])
+    # Without TLS every line is counted as soon as it is taken.
+    watching = asyncio.create_task(lines.watch()) if settings.tls_certificate else None
     try:
         await asyncio.shield(running)
     finally:
+        if watching is not None:
+            watching.cancel()
         await generalsio.close()
         server.should_exit = True
         await running
@@ -60,6 +76,7 @@ def _config(app: Application, hall: Hall, settings: Settings) -> uvicorn.Config:
     connections = hall.connections
     config = uvicorn.Config(
         app,
+        backlog=_BACKLOG,
         http=http_lines(connections),
         ws=socket_lines(connections),
         ws_max_size=settings.message_bytes,
@@ -69,24 +86,13 @@ def _config(app: Application, hall: Hall, settings: Settings) -> uvicorn.Config:
         lifespan="off",
         log_config=None,
         access_log=False,
-        proxy_headers=False,  # an address that anybody can write into a header limits nobody
+        proxy_headers=False,  # `guard.Callers` knows whom to believe
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, round(settings.grace_s)),
     )
-    if settings.tls_certificate is not None:
+    tls = load_tls(settings)
+    if tls is not None:
         config.load()
-        config.ssl = _tls(settings)
+        config.ssl = tls.context
     return config
-
-
-def _tls(settings: Settings) -> ssl.SSLContext:
-    """TLS 1.2 or later; with an authority clients must show a certificate of it."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    assert settings.tls_certificate is not None
-    context.load_cert_chain(settings.tls_certificate, settings.tls_key)
-    if settings.tls_client_authority is not None:
-        context.load_verify_locations(settings.tls_client_authority)
-        context.verify_mode = ssl.CERT_REQUIRED
-    return context

@@ -20,9 +20,8 @@ from starlette.websockets import WebSocketDisconnect
 
 from strategos.server.access.limits import Bucket
 from strategos.server.hall import Hall, Mailbox
-from strategos.server.settings import Settings
 from strategos.server.terms import HallError, Snapshot, Ticket
-from strategos.server.web.guard import from_here
+from strategos.server.web.guard import address_of, from_here
 from strategos.server.web.rounds import Rounds
 from strategos.server.web.shown import Shown
 
@@ -31,7 +30,7 @@ HELLO_S = 10.0
 SEND_S = 30.0
 """Who has not taken a message after so long is closed."""
 MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 50.0, 150.0
-"""Of one socket; the settings may allow less."""
+"""Of one socket; its address may have sent too many sooner."""
 _MOST_REFUSED = 100
 """Messages above the rate that are ignored before the socket is closed."""
 UNSUPPORTED, POLICY, GOING_AWAY = 1003, 1008, 1001
@@ -43,13 +42,9 @@ _log = structlog.get_logger(__name__)
 class Conversation:
     """One socket from its hello to its end."""
 
-    def __init__(
-        self, hall: Hall, settings: Settings, socket: WebSocket, rounds: Rounds, colours: Sequence[str]
-    ) -> None:
-        self.hall, self.settings, self.socket = hall, settings, socket
-        self.rounds, self.colours = rounds, colours
-        rate = min(settings.requests_per_second, MESSAGES_PER_SECOND)
-        self._bucket = Bucket(rate, rate * MESSAGES_AT_ONCE / MESSAGES_PER_SECOND, monotonic())
+    def __init__(self, hall: Hall, socket: WebSocket, rounds: Rounds, colours: Sequence[str]) -> None:
+        self.hall, self.socket, self.rounds, self.colours = hall, socket, rounds, colours
+        self._bucket = Bucket(MESSAGES_PER_SECOND, MESSAGES_AT_ONCE, monotonic())
         self._refused = 0
         self._heard = 0
         """Number of the last change to the queue that was asked for on this socket."""
@@ -58,7 +53,7 @@ class Conversation:
 
     async def run(self) -> None:
         """Talk until either side has enough."""
-        if not from_here(self.socket.scope, self.settings.origins):
+        if not from_here(self.socket.scope, self.hall.settings.origins):
             return await self.socket.close(POLICY)  # before accepting: the browser gets a 403
         await self.socket.accept()
         mailbox: Mailbox | None = None
@@ -125,6 +120,7 @@ class Conversation:
             "players": game.spec.num_players,
             "pass": game.spec.num_actions - 1,
             "builds": options.get("ruleset") == "competition",
+            "teams": list(options.get("teams", ())),
             "colours": list(self.colours),
         }
 
@@ -183,10 +179,11 @@ class Conversation:
     async def _read(self) -> None:
         while True:
             message = await self._receive()
-            if not self._bucket.take(monotonic()):
+            excess = self._excess()
+            if excess is not None:
                 self._refused += 1
                 if self._refused == 1:
-                    await self._refuse(HallError("exhausted", "too many messages; slow down"), "rate")
+                    await self._refuse(excess, "rate")
                 if self._refused > _MOST_REFUSED:
                     _log.info("kicked", why="too many messages")
                     return await self._close(POLICY)
@@ -206,6 +203,16 @@ class Conversation:
                 continue
             if answer is not None:
                 await self._send(answer)
+
+    def _excess(self) -> HallError | None:
+        """Why another message is too many, of this socket or of its address."""
+        if not self._bucket.take(monotonic()):
+            return HallError("exhausted", "too many messages; slow down")
+        try:
+            self.hall.requests.take(address_of(self.socket.scope), "websocket")
+        except HallError as error:
+            return error
+        return None
 
     @property
     def _token(self) -> str:

@@ -46,6 +46,12 @@ export function choice(label, id, options, chosen, onchange) {
   return h("label", {class: "field", for: id}, h("span", {}, label), select);
 }
 
+// The teams of a game in which somebody is not alone, by number; null where everybody is.
+export function teamsOf(teams) {
+  const numbers = [...new Set(teams ?? [])].sort((one, other) => one - other);
+  return numbers.length < (teams?.length ?? 0) ? numbers : null;
+}
+
 export const LETTERS = "ABCDEFGHIJKLMNOP";
 
 // The mark of a seat: its colour, and a letter for those who cannot tell the colours apart.

@@ -1,7 +1,7 @@
 // A game of Generals at this seat: what is clicked and typed becomes moves, what comes in becomes a board.
 
 import {Board, BoardView, MOUNTAIN} from "./board.js";
-import {announce, chip, h} from "./dom.js";
+import {announce, chip, h, teamsOf} from "./dom.js";
 import {Moves} from "./moves.js";
 
 const ARROWS = {ArrowUp: 0, ArrowDown: 1, ArrowLeft: 2, ArrowRight: 3, w: 0, s: 1, a: 2, d: 3};
@@ -12,9 +12,10 @@ export class GeneralsView {
     Object.assign(this, {place, welcome, watching, board: null, state: null});
     this.moves = new Moves(send, () => this.board, welcome.pass);
     this.send = send;
-    this.canvas = h("canvas", {class: "board", id: "board", tabindex: 0, role: watching ? "img" : "application", "aria-label": "The board"});
+    this.canvas = h("canvas", {class: "board", id: "board", tabindex: 0, role: "application", "aria-label": "The board"});
     this.drawn = new BoardView(this.canvas);
     this.scores = h("tbody");
+    this.teamHead = h("th", {scope: "col", hidden: true}, "team");
     this.queued = h("span", {class: "dim", id: "queued"});
     this.build(place);
     this.pointers = new Map();
@@ -39,7 +40,7 @@ export class GeneralsView {
       h("div", {class: "field"}, this.canvas),
       this.side = h("aside", {class: "side"},
         h("section", {class: "card", "aria-label": "Players"}, h("table", {class: "scores", id: "scores"},
-          h("thead", {}, h("tr", {}, h("th", {scope: "col"}, "player"), h("th", {scope: "col"}, "army"), h("th", {scope: "col"}, "land"))), this.scores)),
+          h("thead", {}, h("tr", {}, h("th", {scope: "col"}, "player"), this.teamHead, h("th", {scope: "col"}, "army"), h("th", {scope: "col"}, "land"))), this.scores)),
         h("div", {class: "tools", role: "toolbar", "aria-label": "Moves"}, buttons, this.watching ? null : this.queued),
         this.watching ? null : h("details", {class: "help"}, h("summary", {}, "How to play"), h("p", {},
           "Click a tile of yours, then a tile beside it; or walk with the arrow keys or WASD. Shift and an arrow key moves the cursor alone. ",
@@ -86,10 +87,12 @@ export class GeneralsView {
 
   showScores(state, before) {
     const order = state.names.map((_, seat) => seat).sort((one, other) => state.army_total[other] - state.army_total[one] || one - other);
+    const all = this.board.team.slice(0, state.names.length), teams = teamsOf(all) ? all : null;
+    this.teamHead.hidden = !teams;
     this.scores.replaceChildren(...order.map((seat) => h("tr", {class: state.alive[seat] ? "" : "dead"},
       h("td", {title: state.names[seat]}, chip(seat, this.welcome.colours), state.names[seat], seat === state.seat ? h("b", {}, " you") : null,
         state.present[seat] || !state.alive[seat] ? null : h("span", {class: "dim"}, " away")),
-      h("td", {}, state.army_total[seat]), h("td", {}, state.land_total[seat]))));
+      teams ? h("td", {}, teams[seat] + 1) : null, h("td", {}, state.army_total[seat]), h("td", {}, state.land_total[seat]))));
     if (before && state.seat !== null && before.alive[state.seat] && !state.alive[state.seat]) this.moves.clear();
     if (before && state.seat !== null && state.tick % 50 === 0 && state.tick !== before.tick)
       announce(`${this.time(state)}: you have ${state.army_total[state.seat]} army on ${state.land_total[state.seat]} tiles.`);
@@ -159,22 +162,23 @@ export class GeneralsView {
   }
 
   key(event) {
-    if (!this.board || this.watching) return;
+    if (!this.board || (this.watching && event.target !== this.canvas)) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const onButton = event.target.tagName === "BUTTON" || event.target.tagName === "SUMMARY" || event.target.tagName === "A";
     if (Object.hasOwn(ARROWS, key)) {
-      if (event.shiftKey) {
-        const target = this.drawn.cursor < 0 ? -1 : this.board.beside(this.drawn.cursor, ARROWS[key]);
+      if (event.shiftKey || this.watching) {
+        const target = this.drawn.cursor < 0 ? 0 : this.board.beside(this.drawn.cursor, ARROWS[key]);
         if (target >= 0) this.point(target, true);
       } else this.march(ARROWS[key]);
-    } else if (key === "z") this.toggleHalf();
+    } else if (key === "l") { this.drawn.letters = !this.drawn.letters; this.draw(); }
+    else if (key === "+" || key === "-") { const box = this.canvas.getBoundingClientRect(); this.drawn.zoomBy(key === "+" ? 1.25 : 0.8, box.left + box.width / 2, box.top + box.height / 2); }
+    else if (this.watching) return;
+    else if (key === "z") this.toggleHalf();
     else if (key === "e") this.undo();
     else if (key === "q") this.clear();
     else if (key === "h") this.goHome();
     else if (key === "b" && this.welcome.builds) this.buildCity();
-    else if (key === "l") { this.drawn.letters = !this.drawn.letters; this.draw(); }
     else if (key === " " && !onButton) this.wait();
-    else if (key === "+" || key === "-") { const box = this.canvas.getBoundingClientRect(); this.drawn.zoomBy(key === "+" ? 1.25 : 0.8, box.left + box.width / 2, box.top + box.height / 2); }
     else return;
     event.preventDefault();
   }

@@ -25,6 +25,11 @@ function route() {
   leave = VIEWS[name](root, rest.replace(/[^A-Za-z0-9_-]/g, ""), name) ?? null;
 }
 
+// As an address, the way past the top would be another page, and lead out of a game.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  document.getElementById("view").focus();
+});
 window.addEventListener("hashchange", route);
 mountSwitch(document.getElementById("sound"));
 route();

@@ -2,7 +2,7 @@
 
 import {ask, dropTicket, keepTicket, ticketOf} from "./api.js";
 import {BlobView} from "./blob.js";
-import {announce, forGame, h, toast} from "./dom.js";
+import {announce, forGame, h, teamsOf, toast} from "./dom.js";
 import {GeneralsView} from "./generals.js";
 import {Link} from "./link.js";
 import {play} from "./sounds.js";
@@ -139,8 +139,9 @@ class Room {
     const key = JSON.stringify([state.phase, state.names, state.present, this.votes]);
     if (key === this.waitingKey) return;
     this.waitingKey = key;
+    const team = teamsOf(welcome.teams) ? (seat) => `, team ${welcome.teams[seat] + 1}` : () => "";
     const seats = h("ul", {class: "seats"}, state.names.map((name, seat) =>
-      h("li", {class: name ? "" : "dim"}, `${seat + 1}. ${name || "free"}${seat === state.seat ? " (you)" : ""}`)));
+      h("li", {class: name ? "" : "dim"}, `${seat + 1}. ${name || "free"}${team(seat)}${seat === state.seat ? " (you)" : ""}`)));
     if (state.phase === "preparing") return this.waiting.replaceChildren(h("h2", {}, "Preparing the board…"), seats,
       h("p", {class: "dim"}, "The first game of a new size takes some seconds."));
     const address = `${location.origin}/#/join/${welcome.code}`;
@@ -170,9 +171,12 @@ class Room {
   showEnd({result, seat, names}) {
     const mine = seat === null ? null : result.returns[seat];
     const first = names.filter((_, each) => result.places[each] === 1);
-    let title = first.length > 1 ? "A draw" : `${first[0]} wins`;
-    if (mine !== null && result.reason === "played") title = mine > 0 && result.places[seat] === 1 && first.length === 1 ? "You win" : first.length > 1 && result.places[seat] === 1 ? "You share the first place" : "You lose";
-    if (result.reason === "limit" && first.length !== 1) title = "A draw: the ticks ran out";
+    const teams = this.view.board?.team.slice(0, names.length), won = new Set(names.flatMap((_, each) => result.places[each] === 1 ? [teams?.[each]] : []));
+    const together = teamsOf(teams) && first.length > 1 && won.size === 1;
+    let title = together ? `${first.join(" and ")} win` : first.length > 1 ? "A draw" : `${first[0]} wins`;
+    if (together && mine !== null && result.reason === "played") title = result.places[seat] === 1 ? "Your team wins" : "Your team loses";
+    else if (mine !== null && result.reason === "played") title = mine > 0 && result.places[seat] === 1 && first.length === 1 ? "You win" : first.length > 1 && result.places[seat] === 1 ? "You share the first place" : "You lose";
+    if (result.reason === "limit" && first.length !== 1 && !together) title = "A draw: the ticks ran out";
     if (result.reason === "idle" || result.reason === "fault") title = "The game ended without a result";
     const order = names.map((_, each) => each).sort((one, other) => result.places[one] - result.places[other]);
     this.end.replaceChildren(h("h2", {id: "outcome"}, title),
@@ -186,7 +190,7 @@ class Room {
     this.end.focus({preventScroll: true});
     this.end.scrollIntoView({block: "nearest"});
     announce(`The game is over. ${title}.`);
-    play(title === "You win" ? "won" : "lost");
+    play(title === "You win" || title === "Your team wins" ? "won" : "lost");
   }
 
   happened({kind, tick, data}) {

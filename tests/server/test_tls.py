@@ -1,0 +1,115 @@
+"""TLS by the settings: what cannot be is told at the start, and nothing below version 1.2 is spoken."""
+
+from __future__ import annotations
+
+import ssl
+
+import httpx
+import pytest
+from certificates import lenient, make_all, spoken
+from grpc_servers import running
+from web_house import house
+
+from strategos.server.access.tls import load_tls
+from strategos.server.settings import Settings, SettingsError
+
+OLD = (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1)
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory):
+    folder = make_all(tmp_path_factory.mktemp("keys"))
+    (folder / "empty").write_text("")
+    (folder / "binary").write_bytes(bytes(range(256)))
+    (folder / "torn.pem").write_text((folder / "server.pem").read_text()[:200])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def web_port(tmp_path_factory, keys):
+    files = {"tls_certificate": keys / "server.pem", "tls_key": keys / "server.key"}
+    with house(tmp_path_factory.mktemp("web"), **files) as running_web:
+        yield running_web.port
+
+
+@pytest.fixture(scope="module")
+def grpc_port(tmp_path_factory, keys):
+    files = {"tls_certificate": keys / "server.pem", "tls_key": keys / "server.key"}
+    with running(tmp_path_factory.mktemp("grpc"), **files) as running_grpc:
+        yield running_grpc.server.port
+
+
+@pytest.fixture(params=["web_port", "grpc_port"])
+def port(request):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"tls_key": "server.key"}, "tls_certificate is missing, but tls_key is set"),
+        ({"tls_client_authority": "ours.pem"}, "tls_certificate is missing, but tls_client_authority is set"),
+        ({"tls_certificate": "server.pem"}, "tls_key is missing, but tls_certificate is set"),
+        (
+            {"tls_certificate": "server.pem", "tls_key": "none"},
+            "tls_key: .*/none cannot be read: No such",
+        ),
+        ({"tls_certificate": "nothing", "tls_key": "server.key"}, "tls_certificate: .* cannot be read"),
+        ({"tls_certificate": "server.key", "tls_key": "server.key"}, "tls_certificate: .* no certificate"),
+        ({"tls_certificate": "empty", "tls_key": "server.key"}, "tls_certificate: .* no certificate"),
+        ({"tls_certificate": "binary", "tls_key": "server.key"}, "tls_certificate: .* no certificate"),
+        ({"tls_certificate": "torn.pem", "tls_key": "server.key"}, "tls_certificate: .* no certificate"),
+        ({"tls_certificate": "server.pem", "tls_key": "player.key"}, "tls_key: .* is not the key of"),
+        ({"tls_certificate": "server.pem", "tls_key": "server.pem"}, "tls_key: .* no private key"),
+        ({"tls_certificate": "server.pem", "tls_key": "empty"}, "tls_key: .* no private key"),
+        ({"tls_certificate": "server.pem", "tls_key": "locked.key"}, "tls_key: .* locked with a password"),
+        (
+            {"tls_certificate": "server.pem", "tls_key": "server.key", "tls_client_authority": "ours.key"},
+            "tls_client_authority: .* no certificate",
+        ),
+    ],
+    ids=str,
+)
+def test_files_that_cannot_be_used_are_told_by_their_setting(keys, files, said):
+    with pytest.raises(SettingsError, match=said) as refused:
+        load_tls(Settings(**{name: keys / file for name, file in files.items()}))
+    assert "\n" not in str(refused.value)
+
+
+def test_without_any_file_there_is_no_tls():
+    assert load_tls(Settings()) is None
+
+
+@pytest.mark.parametrize("version", OLD, ids=str)
+def test_J13_tls_below_1_2_is_refused(port, keys, version):
+    with lenient(keys, version) as control:
+        if not spoken(control, version):
+            pytest.skip("this OpenSSL does not speak so old a version with anybody")
+    assert not spoken(port, version)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=str)
+def test_tls_from_1_2_on_is_spoken(port, version):
+    assert spoken(port, version) == version.name.replace("_", ".")
+
+
+def test_the_page_speaks_tls_only_to_who_has_a_certificate(keys, tmp_path):
+    """mTLS of the web entrance: the player is served, the stranger and who shows nothing are not."""
+    files = {"tls_certificate": "server.pem", "tls_key": "server.key", "tls_client_authority": "ours.pem"}
+    with house(tmp_path, **{name: keys / file for name, file in files.items()}) as safe:
+
+        def health(name: str | None) -> int:
+            context = ssl.create_default_context(cafile=str(keys / "ours.pem"))
+            if name is not None:
+                context.load_cert_chain(keys / f"{name}.pem", keys / f"{name}.key")
+            with httpx.Client(
+                base_url=f"https://localhost:{safe.port}", verify=context, timeout=20
+            ) as asking:
+                return asking.get("/api/health").status_code
+
+        assert health("player") == 200
+        for name in ("stranger", None):
+            with pytest.raises(httpx.HTTPError):
+                health(name)
+        with pytest.raises(httpx.HTTPError):
+            httpx.get(f"http://127.0.0.1:{safe.port}/api/health")
