@@ -29,6 +29,7 @@ COMMANDS = {
     "tournament": "let agents play each other and rate them",
     "play": "play against a bot or an agent in the terminal",
     "host": "serve games for people in a browser and for programs",
+    "load": "play many games at once on a server, and measure it",
     "export": "write an agent as an ONNX file",
     "bot": "be a program of the line protocol for the runners of others",
     "package": "write an agent as a submission to the generals.bot ladder",

@@ -80,9 +80,8 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
     extra = {MODULES.get(name, name) for name in extra}
     optional = {"wandb", "onnxruntime"}
     through_torch = {"tensorboard"}  # torch.utils.tensorboard needs it
-    through_uvicorn = {"websockets"}  # it speaks the protocol by name
     assert third_party - optional - extra == declared - through_torch
-    assert extra - through_uvicorn <= third_party
+    assert extra <= third_party
 
 
 def test_no_room_without_a_name_and_no_file_without_a_purpose():
@@ -90,7 +89,8 @@ def test_no_room_without_a_name_and_no_file_without_a_purpose():
         assert path.stem not in {"utils", "util", "core", "helpers", "common", "manager", "misc"}, path
         text = path.read_text("utf-8")
         assert ast.get_docstring(ast.parse(text)), f"{path.relative_to(ROOT)} does not say what it is for"
-        assert len(text.splitlines()) <= 500, f"{path.relative_to(ROOT)} is too full"
+        generated = path.stem.endswith(("_pb2", "_pb2_grpc"))
+        assert generated or len(text.splitlines()) <= 500, f"{path.relative_to(ROOT)} is too full"
 
 
 BANNED = re.compile(

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from strategos.client.aio import AsyncClient
-    from strategos.client.messages import Event, Result, ServerError, State
+    from strategos.client.messages import Answer, Event, Result, ServerError, State
     from strategos.client.remote_env import RemoteEnv
     from strategos.client.runner import Agent, PolicyAgent, run_agent
     from strategos.client.sync import Client
 
 __all__ = [
     "Agent",
+    "Answer",
     "AsyncClient",
     "Client",
     "Event",
@@ -37,6 +38,7 @@ __all__ = [
 
 _HOMES = {
     "Agent": "runner",
+    "Answer": "messages",
     "AsyncClient": "aio",
     "Client": "sync",
     "Event": "messages",

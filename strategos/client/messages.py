@@ -20,6 +20,7 @@ from google.protobuf import json_format
 from strategos.games import make_game
 from strategos.games.spec import Game
 from strategos.play.record import GameRecord
+from strategos.server.grpc import CODE_KEY, replays
 from strategos.server.grpc.columns import ColumnError, apply_patch, from_struct, layout_of, to_struct
 from strategos.server.grpc.v1 import game_service_pb2 as v1
 from strategos.server.grpc.v1 import games_pb2
@@ -30,7 +31,6 @@ TIMEOUT_S = 30.0
 ATTEMPTS = 4
 """Of a call that may be made again, where the server cannot be reached."""
 RETRY_S = 0.25
-_CODE_KEY = "strategos-code"
 _PHASES = {
     v1.PHASE_OPEN: "open",
     v1.PHASE_PREPARING: "preparing",
@@ -63,7 +63,7 @@ def refusals() -> Iterator[None]:
 def server_error(error: Any) -> ServerError:
     """The `ServerError` of a failed call."""
     trailing = dict(error.trailing_metadata() or ())
-    code = trailing.get(_CODE_KEY) or error.code().name.lower()
+    code = trailing.get(CODE_KEY) or error.code().name.lower()
     return ServerError(str(code), error.details() or "the server did not say why")
 
 
@@ -88,6 +88,17 @@ class Event:
     kind: str
     tick: int
     data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a move that was sent over the stream of `play`; moves are answered in their order."""
+
+    next_tick: int
+    """That the next move will be for; 0 where this one was refused."""
+    code: str
+    """Why it was refused, as of a `ServerError`; "" where it was taken."""
+    message: str
 
 
 @dataclass(frozen=True)
@@ -197,7 +208,16 @@ class StateStream:
 
     def read(self, update: v1.GameUpdate) -> State | Event:
         """The next state or event; `ServerError` for a change of something that was never told."""
+        told = self.read_any(update)
+        if isinstance(told, Answer):
+            raise ServerError("unavailable", "the stream answers a move that was never made")
+        return told
+
+    def read_any(self, update: v1.GameUpdate) -> State | Event | Answer:
+        """As `read`, on a stream that answers moves, too."""
         kind = update.WhichOneof("update")
+        if kind == "answer":
+            return Answer(update.answer.next_tick, update.answer.code, update.answer.message)
         if kind == "event":
             return read_event(update.event)
         if kind == "full":
@@ -217,36 +237,11 @@ class StateStream:
 
 
 def read_replay(message: v1.Replay) -> GameRecord:
-    """A record out of its message."""
-    options = from_struct(message.kind.options)
-    actions = np.frombuffer(message.actions, "<i4").astype(np.int32)
-    return GameRecord(
-        game=message.kind.name,
-        options=options,
-        ruleset=str(options.get("ruleset", "")),
-        version=message.version,
-        seed=message.seed,
-        players=tuple(message.players),
-        actions=actions.reshape(message.ticks, len(message.players)),
-        returns=tuple(message.returns),
-        truncated=message.truncated,
-        final_hash=message.final_hash,
-    )
-
-
-def write_replay(record: GameRecord) -> v1.Replay:
-    """A record as a message."""
-    return v1.Replay(
-        kind=game_kind(record.game, record.options),
-        version=record.version,
-        seed=record.seed,
-        players=record.players,
-        ticks=record.ticks,
-        actions=np.ascontiguousarray(record.actions, "<i4").tobytes(),
-        returns=record.returns,
-        truncated=record.truncated,
-        final_hash=record.final_hash,
-    )
+    """A record out of its message; `ServerError` "unavailable" for one that does not fit together."""
+    try:
+        return replays.read_replay(message)
+    except ColumnError as error:
+        raise ServerError("unavailable", str(error)) from None
 
 
 def game_kind(name: str, options: Mapping[str, Any]) -> games_pb2.GameKind:
@@ -284,6 +279,16 @@ def action_request(token: str, action: int, tick: int | None, key: str | None) -
     return v1.SubmitActionRequest(
         token=token, action=action, tick=tick, idempotency_key=key or secrets.token_urlsafe(12)
     )
+
+
+def seat_request(token: str) -> v1.PlayGameRequest:
+    """The first request of `play`."""
+    return v1.PlayGameRequest(seat=v1.StreamGameRequest(token=token))
+
+
+def move_request(action: int, tick: int | None, key: str) -> v1.PlayGameRequest:
+    """A further request of `play`; what is sent once needs no key."""
+    return v1.PlayGameRequest(move=v1.SubmitActionRequest(action=action, tick=tick, idempotency_key=key))
 
 
 def queue_request(

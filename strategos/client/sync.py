@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from types import TracebackType
@@ -10,7 +11,7 @@ from typing import Any
 import grpc
 
 from strategos.client import messages
-from strategos.client.messages import TIMEOUT_S, Event, State, StateStream, refusals
+from strategos.client.messages import TIMEOUT_S, Answer, Event, State, StateStream, refusals
 from strategos.play.record import GameRecord
 from strategos.server.grpc.v1 import game_service_pb2 as v1
 from strategos.server.grpc.v1 import (
@@ -125,6 +126,42 @@ class Client:
             return Seat(self, self.stub.JoinGame(request, timeout=self.timeout_s))
 
 
+class Play:
+    """A seat on one stream, for who moves often: less than half of what calls cost. Iterate for states,
+    events, and the answers to moves; it ends with the game.
+
+        with seat.play() as game:
+            for update in game:
+                if isinstance(update, State) and update.my_turn:
+                    game.act(int(update.legal.nonzero()[0][0]), tick=update.tick)
+    """
+
+    def __init__(self, seat: Seat) -> None:
+        self._seat, self._stream = seat, StateStream(seat.game)
+        self._asked: queue.SimpleQueue[v1.PlayGameRequest | None] = queue.SimpleQueue()
+        self._call: Any = None
+
+    def __enter__(self) -> Play:
+        self._asked.put(messages.seat_request(self._seat.token))
+        self._call = self._seat._stub.PlayGame(iter(self._asked.get, None))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._asked.put(None)
+        self._call.cancel()
+
+    def __iter__(self) -> Generator[State | Event | Answer]:
+        with refusals():
+            for update in self._call:
+                yield self._stream.read_any(update)
+
+    def act(self, action: int, *, tick: int | None = None, key: str = "") -> None:
+        """Send one move for the coming tick, or for `tick` and no other; its `Answer` is among the news."""
+        self._asked.put(messages.move_request(action, tick, key))
+
+
 class Seat:
     """One seat of one game, or a place among those who look on (`seat` is then None)."""
 
@@ -150,6 +187,10 @@ class Seat:
                     yield stream.read(update)
         finally:
             call.cancel()
+
+    def play(self) -> Play:
+        """Moves and states on one stream: `with seat.play() as game`."""
+        return Play(self)
 
     def states(self) -> Iterator[State]:
         """The states of `updates` in which this seat has to move."""

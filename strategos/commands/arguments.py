@@ -124,6 +124,11 @@ def minutes(text: str) -> float:
     return _number(text, "a number of minutes above 0", lambda number: 0 < number < 1e6)
 
 
+def seconds(text: str) -> float:
+    """A time in seconds."""
+    return _number(text, "a number of seconds, 0 or more", lambda number: 0 <= number < 1e7)
+
+
 def _number(text: str, what: str, holds: Callable[[float], bool]) -> float:
     try:
         number = float(text)

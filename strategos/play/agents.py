@@ -167,9 +167,7 @@ def find_checkpoint(source: str | Path) -> Path:
     for place in places:
         if (place / META_FILE).is_file():
             if which is not None:
-                raise PolicyError(
-                    f"{place} is a checkpoint; leave out @{which}, which chooses one of a run"
-                )
+                raise PolicyError(f"{place} is a checkpoint; leave out @{which}, which chooses one of a run")
             return place
         if (place / "checkpoints").is_dir():
             return _checkpoint_of_run(place, "best" if which is None else which)
