@@ -13,7 +13,7 @@ from strategos.train.loop import read_run_config
 
 def test_a_run_that_moved_says_when_and_at_which_rate(tmp_path_factory):
     run = straight_run("league", tmp_path_factory.getbasetemp())
-    history = read_meta(find_checkpoint(run, "latest"))["curriculum"]["history"]
+    history = read_meta(find_checkpoint(f"{run}@latest"))["curriculum"]["history"]
     first, second = show_stages(read_run_config(run).stages, history)
     assert first.boards == "8x8, generals 2 to 3 apart" and first.until == "on at 2% won"
     assert second.boards == "8x8" and second.until == "back below 1%"
