@@ -4,14 +4,17 @@
 
 Every server is a process of its own, `strategos host`; the load is that of `strategos load`. `full/...`: a
 hundred games of two on 20x20 at once, each agent as fast as it is answered (200 agents over gRPC).
-`sockets/...`: 1,000 idle WebSocket players beside 100 who think 0.25 s. `soak/...`: the hundred games for ten
-minutes, and how fast the memory of the server grew in the second half. `batch/...`: 10,000 games in one batch
-of the batch service. It takes 16 minutes; with --quick two, one of them the soak's.
+`followed/...`: the same, with a consumer of all their experience. `sockets/...`: 1,000 idle WebSocket players
+beside 100 who think 0.25 s. `soak/...`: the hundred games for ten minutes, and how fast the memory of the
+server grew in the second half. `batch/...`: 10,000 games in one batch of the batch service. It takes 17
+minutes; with --quick two and a half, one of them the soak's.
 """
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +35,35 @@ def measure_full_speed(options: Options) -> None:
     _rows(
         options, "full", _plan(agents=200, duration_s=8 if options.quick else 30), 1 if options.quick else 5
     )
+
+
+def measure_followed(options: Options) -> None:
+    """`followed/...`: the same once; this process takes and decodes all experience of it."""
+    from strategos.client import Client
+    from strategos.client.experiences import ExperienceStream
+    from strategos.client.load.measure import measure
+    from strategos.client.load.own_server import own_server
+    from strategos.server.access.worker_key import FILE_NAME
+
+    steps: Counter[tuple[str, int]] = Counter()
+
+    def take(stream: ExperienceStream) -> None:
+        for chunk in stream:
+            steps[chunk.episode, chunk.seat] += len(chunk.actions)
+
+    with own_server() as server, Client(server.grpc_address) as client:
+        stream = ExperienceStream(client, (server.data / FILE_NAME).read_text().strip())
+        taking = threading.Thread(target=take, args=(stream,))
+        taking.start()
+        found = measure(_plan(agents=200, duration_s=8 if options.quick else 60), server)
+        stream.close()
+        taking.join()
+    p99_ms = 1e3 * found.figures.answer.percentile(99)
+    report(options, "followed/answer p99", [p99_ms], "ms", target="under 100")
+    report(options, "followed/actions", [found.rate(found.figures.actions)], "actions/s")
+    report(options, "followed/experiences", [steps.total() / 1e3], "1000 steps")
+    lost = stream.dropped_episodes / (len(steps) + stream.dropped_episodes)
+    report(options, "followed/lost", [100 * lost], "% of episodes", target="below 1")
 
 
 def measure_sockets(options: Options) -> None:
@@ -112,6 +144,7 @@ def _rows(options: Options, name: str, plan: Plan, repetitions: int) -> list[Rep
 def main() -> None:
     options = parse_options(__doc__)
     measure_full_speed(options)
+    measure_followed(options)
     measure_sockets(options)
     measure_soak(options)
     measure_batch(options)

@@ -27,9 +27,9 @@ _LIMITS = {
     "requests_per_second": 1e6,
 }
 """Settings: what bounds one address would bound the measurement. All else is as it is for everybody."""
-_SETTINGS = "host.toml"
+_SETTINGS, _DATA = "host.toml", "data"
 _OPTIONS = (
-    *("--data", "data", "--settings", _SETTINGS),
+    *("--data", _DATA, "--settings", _SETTINGS),
     *("--host", "127.0.0.1", "--http-port", "0", "--grpc-port", "0"),
 )
 _OUT, _LOG = "out.txt", "log.txt"
@@ -48,6 +48,8 @@ class OwnServer:
     process: subprocess.Popen
     grpc_address: str
     http_address: str
+    data: Path
+    """Its data folder."""
 
     def sample(self, at_s: float) -> Sample | None:
         """Its memory and processor time now; None where there is no /proc, or it has ended."""
@@ -109,7 +111,7 @@ def _started(process: subprocess.Popen, folder: Path) -> OwnServer:
         lines = [line.split() for line in (folder / _OUT).read_text("utf-8").splitlines()]
         told = {words[0]: words[-1] for words in lines if words}
         if "games" in told:  # the last line that it begins with
-            return OwnServer(process, told["gRPC"], urlsplit(told["page"]).netloc)
+            return OwnServer(process, told["gRPC"], urlsplit(told["page"]).netloc, folder / _DATA)
         if ended:
             said = (folder / _LOG).read_text("utf-8").splitlines() or ["it said nothing"]
             raise OwnServerError(f"{_FAILED}: {said[-1].removeprefix('strategos: ')}")
