@@ -162,6 +162,11 @@ def test_C13_a_name_as_long_as_a_book_is_refused():
     assert decode_chunk(encode_chunk(longest)).player == longest.player
 
 
+def test_C10_a_chunk_of_another_version_says_so():
+    with pytest.raises(ChunkError, match=r"another format than SXC2.*same version"):
+        decode_chunk(b"SXC1" + bytes(60))
+
+
 @pytest.mark.parametrize("size", [0, 3, 31, 32, 40, len(DATA) - 1])
 def test_C12_a_chunk_that_is_cut_short(size):
     with pytest.raises(ChunkError):

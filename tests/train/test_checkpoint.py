@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from strategos.durable import write_atomically
+from strategos.durable import TEMPORARY, write_atomically
 from strategos.train.checkpoint import (
     RunError,
     checkpoint_folders,
@@ -27,6 +27,17 @@ META = {"network": {"kind": "none"}}
 
 def save(run: Path, samples: int, content: bytes = b"weights") -> Path:
     return save_checkpoint(run, samples, {"ema.safetensors": content, "other": b"1"}, META)
+
+
+def test_b15_ten_thousand_generations_are_pruned_to_those_that_are_kept(tmp_path):
+    folders = [tmp_path / "checkpoints" / f"step-{step:012d}" for step in range(10_000)]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "meta.json").write_text("{}")
+    (tmp_path / "checkpoints" / f"{TEMPORARY}step-3").mkdir()
+    mark_best(tmp_path, folders[7])
+    prune(tmp_path, 3)
+    assert sorted((tmp_path / "checkpoints").iterdir()) == [folders[7], *folders[-3:]]
 
 
 def test_what_was_saved_is_loaded(tmp_path):

@@ -179,6 +179,11 @@ def decode_chunk(data: bytes, sizes: tuple[int, int] | None = None) -> Chunk:
 
     `sizes` are the bytes of a view and of a mask, where they are known: others are refused, and not unpacked.
     """
+    if data[:3] == _MAGIC[:3] and data[:4] != _MAGIC:
+        raise ChunkError(
+            f"the chunk is of another format than {_MAGIC.decode()}, which is read here: bring client and "
+            "server to the same version of Strategos"
+        )
     if len(data) < _HEADER.size or data[:4] != _MAGIC:
         raise ChunkError("these bytes are no chunk of experience, or the chunk is cut short")
     _, checksum, described_bytes, steps, view_bytes, mask_bytes, size = _HEADER.unpack_from(data)
