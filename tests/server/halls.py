@@ -38,6 +38,10 @@ def settings(folder: Path, **chosen: Any) -> Settings:
     return Settings(data=folder, **{"runs": None, **chosen})
 
 
+CLOCK = Pace("lockstep", 60.0)
+"""Without one a game of two people is not rated."""
+
+
 def options(**chosen: Any) -> RoomOptions:
     """A private duel on the small board; what is `chosen` replaces it."""
     return RoomOptions(**{"options": BOARD, "private": True, **chosen})

@@ -7,13 +7,14 @@ import json
 
 import numpy as np
 import pytest
-from halls import BOARD, alone, both_pass, duel, legal, options, passing, run, settings, until
+from halls import BOARD, CLOCK, alone, both_pass, duel, legal, options, passing, run, settings, until
 
 from strategos.games.generals.record import GENERAL
 from strategos.play.record import verify
 from strategos.server.hall import Hall, HallError, RoomOptions
 from strategos.server.rooms.mailbox import KEPT_EVENTS
 from strategos.server.settings import SettingsError, load_settings
+from strategos.server.terms import Pace
 
 
 def code_of(call, *arguments, **named) -> str:
@@ -250,7 +251,7 @@ def test_results_ratings_replays_and_lists(tmp_path):
     async def work():
         async with Hall(settings(tmp_path)) as hall:
             for winner in (0, 0, 1):
-                tickets = await duel(hall, private=False)
+                tickets = await duel(hall, private=False, pace=CLOCK)
                 await both_pass(hall, *tickets, ticks=2)
                 hall.surrender(tickets[1 - winner].token)
                 await until(lambda at=tickets: hall.snapshot(at[0].token).result)
@@ -283,7 +284,7 @@ def test_results_ratings_replays_and_lists(tmp_path):
 def test_at_the_servers_tick_limit_who_is_left_has_drawn(tmp_path):
     async def work():
         async with Hall(settings(tmp_path, tick_limit=4)) as hall:
-            three = options(private=False, options={**BOARD, "players": 3})
+            three = options(private=False, pace=CLOCK, options={**BOARD, "players": 3})
             first = await hall.create(three, name="ann", address="a")
             others = [await hall.join(first.code, name=name, address="a") for name in ("bob", "cid")]
             await until(lambda: hall.snapshot(first.token).phase == "running")
@@ -299,13 +300,32 @@ def test_at_the_servers_tick_limit_who_is_left_has_drawn(tmp_path):
     run(work())
 
 
+@pytest.mark.parametrize("seconds", [0.0, 86_400.0])
+def test_people_who_meet_without_a_clock_are_not_rated(tmp_path, seconds):
+    """Who never moves would win against whoever gives up waiting; agents do not stall."""
+
+    async def work():
+        async with Hall(settings(tmp_path)) as hall:
+            pace = Pace("lockstep", seconds)
+            tickets = await duel(hall, private=False, pace=pace)
+            hall.leave(tickets[1].token)
+            await until(lambda: hall.snapshot(tickets[0].token).result)
+            assert hall.snapshot(tickets[0].token).result.ratings == (None, None)
+            ticket = await alone(hall, private=False, pace=pace)
+            hall.surrender(ticket.token)
+            await until(lambda: hall.snapshot(ticket.token).result)
+            assert None not in hall.snapshot(ticket.token).result.ratings
+
+    run(work())
+
+
 def test_a_room_with_a_tick_limit_of_its_own_is_not_rated(tmp_path):
     """It would be a way out of losing, and to a draw with the strongest."""
 
     async def work():
         async with Hall(settings(tmp_path)) as hall:
             for surrenders in (True, False):
-                tickets = await duel(hall, private=False, tick_limit=2)
+                tickets = await duel(hall, private=False, pace=CLOCK, tick_limit=2)
                 await both_pass(hall, *tickets, ticks=1)
                 if surrenders:
                     hall.surrender(tickets[1].token)

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 from halls import (
+    CLOCK,
     REAL_TIME,
     alone,
     both_pass,
@@ -323,7 +324,7 @@ def test_a_game_of_this_server_that_is_reported_counts_as_it_did_here(tmp_path, 
 
     async def work():
         async with Hall(settings(tmp_path)) as hall:
-            tickets = await duel(hall, private=private)
+            tickets = await duel(hall, private=private, pace=CLOCK)
             await both_pass(hall, *tickets, ticks=5)
             hall.surrender(tickets[1].token)
             await until(lambda: hall.snapshot(tickets[0].token).result)

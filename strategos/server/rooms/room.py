@@ -19,6 +19,8 @@ from strategos.server.terms import Event, HallError, Result, RoomOptions
 
 SECOND_LEAVE_TICKS = 50
 """After so many ticks the land of a player who surrendered is freed (rules/generals.md)."""
+RATED_S = 600.0
+"""Seconds that a move may take where people meet in a rated game."""
 HEARD_S = 20.0
 """Who does not listen is taken to be here for so long after the last call."""
 
@@ -121,11 +123,13 @@ class Room:
     def counts(self) -> bool:
         """Whether its result is rated: public, on a board nobody chose, with a person, and nobody twice.
 
-        Nor with a tick limit of its own: a draw with anybody would be as near as its maker likes.
+        Nor with a tick limit of its own: a draw with anybody would be as near as its maker likes. Nor where
+        people meet without a clock: who never moves would win against whoever gives up waiting.
         """
         chosen = self.options.private or self.options.seed is not None or self.options.tick_limit > 0
-        people = any(seat.ident for seat in self.seats)
-        return not chosen and people and len(set(self.players)) == len(self.order)
+        people = sum(bool(seat.ident) for seat in self.seats)
+        ends = people == 1 or (people > 1 and 0 < self.options.pace.seconds <= RATED_S)
+        return not chosen and ends and len(set(self.players)) == len(self.order)
 
     @property
     def passes(self) -> bool:

@@ -106,7 +106,8 @@ class Lobby {
     const players = generals ? (small ? 2 : Number(chosen.players)) : Number(chosen.seats);
     const options = generals ? {players, height: Number(chosen.size), width: Number(chosen.size), ruleset: chosen.ruleset, ...this.teams(small ? 1 : Number(this.teamSize()), players)}
       : {players, cards: Math.min(Number(chosen.cards), 10, Math.floor(52 / players)), rounds: chosen.rounds};
-    const people = chosen.with !== "agents", [kind, seconds] = generals ? PACE_OF[chosen.pace] : ["lockstep", people ? 60 : 0];
+    const people = chosen.with !== "agents", [kind, every] = PACE_OF[generals ? chosen.pace : "steps"];
+    const seconds = kind === "lockstep" && people ? 60 : every;  // agents do not keep anybody waiting
     const agents = people ? {} : Object.fromEntries(Array.from({length: players - 1}, (_, place) => [place + 1, this.opponent]));
     return {game: chosen.game, options, pace: {kind, seconds}, agents, private: chosen.private};
   }
