@@ -372,13 +372,16 @@ def test_a_new_kind_of_board_does_not_hold_up_the_others(tmp_path):
             )
             assert hall.snapshot(new.token).phase == "preparing"
             start, ticks = hall.snapshot(first.token).tick, 0
+            began = time.monotonic()
             while hall.snapshot(new.token).phase == "preparing":
                 await asyncio.sleep(0.05)
                 ticks = hall.snapshot(first.token).tick - start
+            asked = (time.monotonic() - began) / REAL_TIME.seconds  # few where the kernels are in the cache
             await until(lambda: hall.snapshot(new.token).view is not None)
-            return ticks
+            return ticks, asked
 
-    assert run(work()) >= 2
+    ticks, asked = run(work())
+    assert ticks >= min(2, int(asked / 4))
 
 
 def test_rows_are_reused_and_never_mixed_up(tmp_path):

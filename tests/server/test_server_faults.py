@@ -76,8 +76,8 @@ def test_a13_stopped_and_continued_nobody_is_lost_and_no_clock_has_run(tmp_path)
 
 
 def finish(client: Client) -> str:
-    """The replay of a public game that bob has won."""
-    seats = duel(client)
+    """The replay of a public game, rated as it has a clock, that bob has won."""
+    seats = duel(client, seconds=60)
     pass_both(seats, 0)
     seats[0].surrender()
     until(lambda: seats[1].state().result)
