@@ -20,7 +20,7 @@ import structlog
 from strategos.games.spec import LEAVE, Game
 from strategos.play.record import GameRecord, RecordError, require_fitting, verify
 from strategos.server.records.archive import Archive
-from strategos.server.records.journal import TICK, Journal, JournalError, pack_actions, wall_clock
+from strategos.server.records.journal import PUT_RESULT, TICK, Journal, JournalError, pack_actions, wall_clock
 from strategos.server.rooms.endings import Endings
 from strategos.server.rooms.kinds import build
 from strategos.server.rooms.pools import Pool
@@ -148,7 +148,7 @@ class Recorder:
             self.journal.note(TICK, room, tick, pack_actions(actions))
         places = Pool.places_of(returns)
         self.journal.note(
-            "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
+            PUT_RESULT,
             replay, room, record.game, json.dumps(record.options), json.dumps(record.players),
             json.dumps(returns), json.dumps(places), json.dumps(ratings), "reported", int(record.truncated),
             record.ticks, record.final_hash, record.seed, 0, wall_clock(), 1,

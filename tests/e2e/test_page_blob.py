@@ -3,23 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
-from page_browser import browser, until, watched
-from web_house import TABLE, house
+from page_browser import until, watched
+from web_house import TABLE
 
 TURN = "#bids button:not(:disabled), #hand button:not(:disabled)"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with house(tmp_path_factory.mktemp("page") / "host") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as started:
-        yield started
 
 
 def begin(page, players: str, cards: str, rounds: str) -> None:

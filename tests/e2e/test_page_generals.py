@@ -6,7 +6,7 @@ import gc
 
 import numpy as np
 import pytest
-from page_browser import browser, tab_to, until, watched
+from page_browser import tab_to, until, watched
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from web_house import DUEL, house
 
@@ -21,12 +21,6 @@ NASTY = "<img src=x onerror=hacked=1>"
 def server(tmp_path_factory):
     with house(tmp_path_factory.mktemp("page") / "host", spectator_delay_ticks=3) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as started:
-        yield started
 
 
 def share(pixels: np.ndarray, colour: tuple[int, int, int]) -> float:

@@ -10,28 +10,14 @@ import os
 from pathlib import Path
 
 import numpy as np
-import pytest
-from page_browser import browser, until, watched
+from page_browser import until, watched
 from PIL import Image
-from web_house import house
 
 from strategos.play.agents import load_policy
 
 KEPT = os.environ.get("STRATEGOS_PICTURES")
 LARGEST = 200_000
 GROUND, ACCENT = (16, 20, 27), (240, 180, 41)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with house(tmp_path_factory.mktemp("page") / "host") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as started:
-        yield started
 
 
 def take(page, name: str) -> np.ndarray:

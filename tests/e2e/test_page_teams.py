@@ -5,23 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import pytest
-from page_browser import browser, tab_to, until, watched
-from web_house import house
+from page_browser import tab_to, until, watched
 
 KEPT = os.environ.get("STRATEGOS_PICTURES")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with house(tmp_path_factory.mktemp("page") / "host") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as started:
-        yield started
 
 
 def open_room(page, *, people: bool) -> None:

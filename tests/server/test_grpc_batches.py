@@ -13,7 +13,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
-from grpc_servers import BOARD, child_server, resident_mb, running
+from grpc_servers import BOARD, child_server, resident_mb
 
 from strategos.client import Client, ServerError
 from strategos.client.batches import RemoteBatch
@@ -24,18 +24,6 @@ from strategos.server.grpc.batch_service import BATCHES_PER_ADDRESS, MOST_GAMES,
 from strategos.server.grpc.columns import ColumnError, unpack_column
 from strategos.server.grpc.v1 import batch_service_pb2 as v1
 from strategos.server.grpc.v1 import batch_service_pb2_grpc
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with running(tmp_path_factory.mktemp("data")) as started:
-        yield started
-
-
-@pytest.fixture
-def client(server):
-    with server.client() as connected:
-        yield connected
 
 
 def until(server, holds) -> None:

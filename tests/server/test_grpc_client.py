@@ -20,18 +20,6 @@ from strategos.play.agents import load_policy
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "grpc.md").read_text("utf-8")
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with running(tmp_path_factory.mktemp("data")) as started:
-        yield started
-
-
-@pytest.fixture
-def client(server):
-    with server.client() as connected:
-        yield connected
-
-
 def environment(server, game="generals", **options) -> RemoteEnv:
     if game == "generals":
         return RemoteEnv(server.address, game, BOARD, opponents={1: "random"}, **options)

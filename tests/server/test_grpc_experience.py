@@ -27,18 +27,6 @@ from strategos.server.grpc.v1 import experience_service_pb2_grpc
 from strategos.server.terms import Result
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with running(tmp_path_factory.mktemp("data")) as started:
-        yield started
-
-
-@pytest.fixture
-def client(server):
-    with server.client() as connected:
-        yield connected
-
-
 @pytest.mark.parametrize("game", ["generals", "blob"])
 def test_what_was_streamed_is_bit_by_bit_what_the_record_gives(server, client, game):
     seats = 2 if game == "generals" else 3

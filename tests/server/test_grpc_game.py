@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from grpc_servers import BOARD, running
+from grpc_servers import BOARD
 from played_games import play as play_record
 
 from strategos.client import AsyncClient, PolicyAgent, ServerError, State, run_agent
@@ -21,18 +21,6 @@ from strategos.server.grpc.columns import apply_patch, describe, from_struct, ma
 from strategos.server.grpc.v1 import game_service_pb2 as v1
 
 SERVICES = ("GameService", "BatchGameService", "ExperienceService", "RatingService")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with running(tmp_path_factory.mktemp("data")) as started:
-        yield started
-
-
-@pytest.fixture
-def client(server):
-    with server.client() as connected:
-        yield connected
 
 
 def refusal(call, *arguments, **options) -> ServerError:

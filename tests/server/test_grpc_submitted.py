@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from experience_streams import consumers, follow, play, wait_for
-from grpc_servers import BOARD, child_server, resident_mb, running
+from grpc_servers import BOARD, child_server, resident_mb
 from played_games import play as play_record
 from played_games import record_chunks
 
@@ -19,18 +19,6 @@ from strategos.server.experience.chunks import encode_chunk
 from strategos.server.experience.submitted import WAITING_REQUESTS
 from strategos.server.grpc.v1 import experience_service_pb2 as v1
 from strategos.server.grpc.v1 import experience_service_pb2_grpc
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with running(tmp_path_factory.mktemp("data")) as started:
-        yield started
-
-
-@pytest.fixture
-def client(server):
-    with server.client() as connected:
-        yield connected
 
 
 def test_chunks_that_were_made_elsewhere_reach_those_who_follow(server, client):

@@ -2,8 +2,7 @@
 have not finished their TLS handshake.
 
 They are found among the open files of this process and, past the limits, shut: the newest of an address
-first.
-Where the system does not list open files (Windows) nothing is found.
+first. Where the system does not list open files (Windows) nothing is found.
 """
 
 from __future__ import annotations

@@ -70,6 +70,7 @@ _UPGRADES = {
 }
 """By version: what makes the next one of it."""
 TICK = "INSERT OR REPLACE INTO ticks VALUES (?, ?, ?)"
+PUT_RESULT = "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)"
 PUT_MOVE = "INSERT OR REPLACE INTO moves VALUES (?, ?, ?, ?, ?)"
 DROP_MOVES = "DELETE FROM moves WHERE room = ? AND chair = ? AND place BETWEEN ? AND ?"
 LAST_PLAYED = -1

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
-from strategos.server.records.journal import Journal, wall_clock
+from strategos.server.records.journal import PUT_RESULT, Journal, wall_clock
 from strategos.server.records.ratings import Ratings
 from strategos.server.rooms.agents import Agents
 from strategos.server.rooms.pools import Pool
@@ -73,7 +73,7 @@ class Endings:
         room.result = Result(returns, places, replay if recorded else "", reason, ratings)
         if begun:
             self.journal.note(
-                "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
+                PUT_RESULT,
                 replay, room.id, room.game.spec.name, json.dumps(room.game.options), json.dumps(room.names),
                 json.dumps(returns), json.dumps(places), json.dumps(ratings), reason,
                 int(reason != "played"), room.tick, room.pool.hash(room.row), room.seed,
