@@ -94,8 +94,7 @@ class SocketSeat:
         board: _Board | None = None
         passing = -1
         await self._hang_up()
-        self._socket = await self._entrance.dial()
-        await self._say(type="hello", token=self._token)
+        await self._dial()
         while True:
             told = await self._hear()
             if told["type"] == "welcome":
@@ -125,9 +124,15 @@ class SocketSeat:
     async def leave(self) -> None:
         """See `PlayingSeat`."""
         try:
+            if self._socket is None:
+                await self._dial()
             await self._say(type="leave")
         finally:
             await self._hang_up()
+
+    async def _dial(self) -> None:
+        self._socket = await self._entrance.dial()
+        await self._say(type="hello", token=self._token)
 
     async def _say(self, **message: Any) -> None:
         if self._socket is None:

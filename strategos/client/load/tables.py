@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Iterable
 from contextlib import aclosing
 from random import Random
 
@@ -65,6 +66,8 @@ class Table:
         self._load, self._idle = load, idle
         self._seats: list[PlayingSeat] = []
         self._players: list[Player] = []
+        self._again: asyncio.Task[None] | None = None
+        """The seats of the next game being taken; not to be cut short, or nobody would hold them."""
 
     async def sit_down(self) -> None:
         """Take seats; `ServerError` where there are none to be had."""
@@ -87,30 +90,42 @@ class Table:
             async with asyncio.TaskGroup() as group:
                 for player in self._players:
                     group.create_task(player.play())
-            await self._play_again()
+            self._again = asyncio.create_task(self._play_again())
+            await asyncio.shield(self._again)
 
     async def leave(self) -> None:
         """Give the seats back, as far as the server lets us."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LEAVE_S):
-                for seat in self._seats:
-                    with contextlib.suppress(ServerError):
-                        await seat.leave()
+                if self._again is not None:
+                    await self._again
+                await _leave(self._seats)
 
     async def _play_again(self) -> None:
         """A rematch, or new seats where that fails."""
         ended = all(player.ended for player in self._players)
         while True:
+            seats: list[PlayingSeat] = []
             try:
                 if ended:
-                    self._seats = [await seat.rematch() for seat in self._seats]
+                    for seat in self._seats:
+                        seats.append(await seat.rematch())
                 else:
-                    self._seats = await self._load.sit()
-                return
+                    seats = await self._load.sit()
             except ServerError as error:
                 self._load.count(error.code)
                 ended = False
+                await _leave(seats)
                 await asyncio.sleep(AGAIN_S)
+            else:
+                self._seats = seats
+                return
+
+
+async def _leave(seats: Iterable[PlayingSeat]) -> None:
+    for seat in seats:
+        with contextlib.suppress(ServerError):
+            await seat.leave()
 
 
 class Player:
