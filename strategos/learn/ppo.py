@@ -202,6 +202,22 @@ def shard_gradients(
         return gradients, sums, away.max() if len(away) else away.sum()
 
 
+def compile_for_boards(network: nn.Module) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    """`network`, compiled for each size of board, and for any number of samples.
+
+    Nothing but that number is left open: torch 2.13 fails over strides that are products of unknown sizes.
+    """
+    from torch._dynamo import maybe_mark_dynamic  # a second to load, that only compiling is worth
+
+    compiled = torch.compile(network, dynamic=False)
+
+    def forward(inputs: Tensor) -> tuple[Tensor, Tensor]:
+        maybe_mark_dynamic(inputs, 0)
+        return compiled(inputs)
+
+    return forward
+
+
 class PPO:
     """A network, its optimiser and the average of its weights.
 
@@ -235,7 +251,7 @@ class PPO:
         self.optimiser = Optimiser(
             network, make, gradient_clip=config.gradient_clip, average_decay=config.average_decay
         )
-        self._forward = torch.compile(network, dynamic=True) if compiled else network
+        self._forward = compile_for_boards(network) if compiled else network
         self._magnet = deepcopy(network) if config.magnet > 0 else None
 
     def learning_rate(self, progress: float) -> float:
@@ -342,9 +358,9 @@ class PPO:
         logits = self._magnet(inputs)[0]
         return masked_log_softmax(logits, unpack_masks(masks, logits.shape[1])).exp()
 
-    @staticmethod
-    def _minibatches(count: int, parts: int, generator: np.random.Generator) -> list[Tensor]:
-        order = torch.from_numpy(generator.permutation(count))
+    def _minibatches(self, count: int, parts: int, generator: np.random.Generator) -> list[Tensor]:
+        # A whole epoch's order at once: every copy to a GPU waits for all that is queued there.
+        order = torch.from_numpy(generator.permutation(count)).to(self.device)
         return list(torch.tensor_split(order, parts))
 
     def _gradients(
@@ -354,7 +370,7 @@ class PPO:
         busy = [shard for shard in kept if len(shard.orders[epoch][index])]
 
         def work(shard: _Kept) -> tuple[Sequence[Tensor], Tensor, Tensor]:
-            rows = shard.orders[epoch][index].to(self.device)
+            rows = shard.orders[epoch][index]
             return shard_gradients(self._forward, self.optimiser.parameters, shard, rows, size, weights)
 
         results = list(self._map(work, busy))

@@ -20,7 +20,8 @@ Seen = tuple[np.ndarray, np.ndarray, "np.ndarray | None"]
 """Views [B], packed masks [B, mask_bytes] and memories [B] of some seats."""
 Groups = Sequence[tuple[str, int]]
 """Whose network evaluates how many of the rows of a batch, one group after the other."""
-CHUNK = 512
+_CHUNK, _CHUNK_OF_GPU = 512, 4096
+"""Rows that are encoded together: what stays in a CPU's cache; what gives a GPU something to do."""
 _PAD = 32
 """Odd batch sizes are padded up to multiples of this: every new size costs the CPU a new set of kernels."""
 
@@ -49,6 +50,7 @@ class Actor:
         self, networks: Mapping[str, nn.Module], encode: Encoder, generator: torch.Generator | None = None
     ) -> None:
         self.networks, self.encode, self.generator = networks, encode, generator
+        self.chunk = _CHUNK if generator is None else _CHUNK_OF_GPU
 
     @torch.inference_mode()
     def act(
@@ -87,8 +89,8 @@ class Actor:
         network, count = self.networks[name], len(seen[0])
         padded = padded_to(np.arange(count), _PAD)
         parts = []
-        for first in range(0, len(padded), CHUNK):
-            rows = padded[first : first + CHUNK]
+        for first in range(0, len(padded), self.chunk):
+            rows = padded[first : first + self.chunk]
             parts.append(network(self.encode(*rows_of(seen, rows)))[1].cpu().numpy())
         return np.concatenate(parts)[:count]
 

@@ -137,7 +137,7 @@ class TrainConfig:
     device: str = "auto"
     """auto, cpu or cuda."""
     compile: bool = False
-    """torch.compile the network for learning; worth its minute on a GPU, needs a C++ compiler on a CPU."""
+    """torch.compile the network for learning, for each size of board; on a CPU it needs a C++ compiler."""
     checkpoint_every: float = 0.1
     """Share of the run between two checkpoints; one is always written at the end."""
     checkpoint_minutes: float = 2.0

@@ -39,6 +39,8 @@ from strategos.train.trainers import make_trainer
 CONFIG_FILE, CONFIG_JSON = "config.toml", "config.json"
 _LENGTH_KEYS = ("max_minutes", "fit")
 _FREE_KEYS = (
+    "device",
+    "compile",
     "checkpoint_every",
     "checkpoint_minutes",
     "checkpoints_kept",
@@ -46,8 +48,8 @@ _FREE_KEYS = (
     "wandb",
     "evaluation",
 )
-"""What may differ when a run goes on: none of it changes what is learned. `_LENGTH_KEYS` may, too, once
-the length of the run stands."""
+"""What may differ when a run goes on: where it computes and what it tells, not what it learns from.
+`_LENGTH_KEYS` may, too, once the length of the run stands."""
 _FIT_AFTER_S = 30.0
 _FIT_MARGIN = 0.97
 

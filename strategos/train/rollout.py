@@ -22,10 +22,9 @@ from strategos.league.matchmaking import Draw
 from strategos.league.seating import NOBODY
 from strategos.learn.maths import generalised_advantages
 from strategos.learn.ppo import Shard
-from strategos.play.network import Encoder
 from strategos.play.policy import Policy
 from strategos.ratings.payoff import Result
-from strategos.train.actor import CHUNK, Actor, Seen, Stopwatch, flat, joined, rows_of
+from strategos.train.actor import Actor, Seen, Stopwatch, flat, joined, rows_of
 from strategos.train.arena import Arena, Store
 
 
@@ -161,7 +160,7 @@ def collect(
         usable = np.flatnonzero(mine.reshape(-1))
         shards.append(
             Shard(
-                observe=_observer(store, usable, actor.encode),
+                observe=_observer(store, usable, actor),
                 masks=store.masks.reshape(-1, store.masks.shape[-1])[usable],
                 actions=actions.reshape(-1)[usable],
                 log_probabilities=chosen.reshape(-1)[usable],
@@ -203,14 +202,15 @@ def _in_play(game: Game, views: np.ndarray, masks: np.ndarray) -> np.ndarray | N
     return np.take_along_axis(views["alive"], me, -1)[..., 0] != 0
 
 
-def _observer(store: Store, usable: np.ndarray, encode: Encoder) -> Callable[[np.ndarray], Tensor]:
-    """Make planes of some of the stored samples, in chunks that stay in the cache."""
+def _observer(store: Store, usable: np.ndarray, actor: Actor) -> Callable[[np.ndarray], Tensor]:
+    """Make planes of some of the stored samples, in chunks of the actor's size."""
+    encode, size = actor.encode, actor.chunk
     views, masks = store.views.reshape(-1), store.masks.reshape(-1, store.masks.shape[-1])
     memories = None if store.memories is None else store.memories.reshape(-1)
 
     def observe(indices: np.ndarray) -> Tensor:
         places = usable[indices]
-        chunks = [places[first : first + CHUNK] for first in range(0, len(places), CHUNK)] or [places]
+        chunks = [places[first : first + size] for first in range(0, len(places), size)] or [places]
         return torch.cat([encode(*rows_of((views, masks, memories), chunk)) for chunk in chunks])
 
     return observe

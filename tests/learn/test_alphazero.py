@@ -8,78 +8,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from made_experience import CARDS, KINDS, make_examples, make_net, weights_of
 
 from strategos.games.blob.record import BID, NUM_ACTIONS
 from strategos.learn.alphazero import AlphaZero, AlphaZeroConfig, Examples, _Minibatch, sample_losses
 from strategos.learn.maths import anneal, policy_divergence, share_divergence, unpack_masks
-from strategos.nets.card_features import INPUTS, ORDER_AT, SEAT_WIDTH, SEATS_AT, SLOTS_AT
-from strategos.nets.cards import CardNet, CardNetConfig
-from strategos.nets.grid import GridNet, GridNetConfig
+from strategos.nets.cards import CardNet
 from strategos.nets.mlp import MLP, MLPConfig
 
-CARDS = {
-    "mlp": CardNetConfig("mlp", width=48, layers=1),
-    "tokens": CardNetConfig("tokens", width=16, layers=1, heads=2),
-    "recurrent": CardNetConfig("recurrent", width=48, layers=1),
-}
-KINDS = [*CARDS, "grid", "kuhn"]
 STEADY = AlphaZeroConfig(
     minibatch=32, learning_rate=5e-3, last_learning_rate=5e-3, warmup=0, weight_decay=0.0, adam_beta2=0.99
 )
-
-
-def make_net(kind: str, seed: int = 0):
-    torch.manual_seed(seed)
-    if kind == "grid":
-        return GridNet(GridNetConfig(planes=4, channels=16, blocks=1, bfloat16=False))
-    return MLP(MLPConfig(features=13, num_actions=5)) if kind == "kuhn" else CardNet(CARDS[kind])
-
-
-def make_examples(kind: str, count: int, seed: int = 1) -> Examples:
-    """Random positions and targets; those of cards look enough like positions for every torso."""
-    rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    if kind in CARDS:
-        inputs = (torch.rand((count, INPUTS), generator=generator) < 0.1).float()
-        players = rng.integers(3, 9, count)
-        for row in range(count):
-            at = torch.arange(8) * SEAT_WIDTH + SEATS_AT
-            inputs[row, at] = (torch.arange(8) < int(players[row])).float()
-            inputs[row, SLOTS_AT:ORDER_AT] = torch.from_numpy(rng.permutation(4)).float()
-            inputs[row, ORDER_AT:] = -1
-            plays = int(rng.integers(0, 12))
-            inputs[row, ORDER_AT : ORDER_AT + plays] = torch.from_numpy(rng.integers(0, 52, plays)).float()
-            inputs[row, ORDER_AT + 52 : ORDER_AT + 52 + plays] = 1
-        num_actions = NUM_ACTIONS
-    elif kind == "grid":
-        inputs, num_actions = torch.rand((count, 4, 3, 3), generator=generator), 73
-    else:
-        inputs, num_actions = torch.rand((count, 13), generator=generator), 5
-    legal = rng.random((count, num_actions)) < 0.3
-    legal[:, 0] = True
-    policy = np.where(legal, rng.random(legal.shape) ** 8, 0).astype(np.float32)
-    policy /= policy.sum(1, keepdims=True)
-    examples = Examples(
-        observe=lambda rows: inputs[torch.from_numpy(rows)],
-        masks=np.packbits(legal, axis=1, bitorder="little"),
-        policy=policy,
-        values=rng.uniform(-1, 1, count).astype(np.float32),
-    )
-    if kind in CARDS:
-        exists = np.arange(8) < players[:, None]
-        examples.values = np.where(exists, rng.random((count, 8)), np.nan).astype(np.float32)
-        examples.made = np.where(exists, rng.integers(0, 2, (count, 8)), np.nan).astype(np.float32)
-        examples.players = players
-    return examples
 
 
 def whole(examples: Examples) -> _Minibatch:
     """All examples as one minibatch."""
     learner = AlphaZero(make_net("kuhn"), STEADY)
     return learner._load(examples, np.arange(len(examples)))
-
-
-def weights_of(net) -> torch.Tensor:
-    return torch.cat([parameter.detach().flatten() for parameter in net.parameters()])
 
 
 @pytest.mark.parametrize("kind", KINDS)

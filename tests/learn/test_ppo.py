@@ -2,60 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
+import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from made_experience import PLANES, make_grid_net, make_shard, weights_of
 
 from strategos.learn.maths import masked_log_softmax, unpack_masks
 from strategos.learn.ppo import PPO, PPOConfig, Shard
 from strategos.nets.choice import sample_packed
-from strategos.nets.grid import GridNet, GridNetConfig
 from strategos.nets.mlp import MLP, MLPConfig
-
-PLANES = 5
-
-
-def make_net(bfloat16: bool = False, **options) -> GridNet:
-    torch.manual_seed(0)
-    net = GridNet(GridNetConfig(planes=PLANES, channels=8, bfloat16=bfloat16, **options))
-    for parameter in net.parameters():  # an untrained policy is uniform, which would hide mistakes
-        with torch.no_grad():
-            parameter.add_(0.05 * torch.randn_like(parameter))
-    return net
-
-
-def make_shard(net, count: int, height: int, width: int, seed: int) -> Shard:
-    """Experience that `net` collected, in batches of another size than a minibatch."""
-    rng = np.random.default_rng(seed)
-    torch.manual_seed(seed)
-    inputs = torch.rand(count, PLANES, height, width).to(memory_format=torch.channels_last)
-    cells = height * width
-    masks = (rng.integers(0, 256, (count, cells + 1)) * (rng.random((count, cells + 1)) < 0.3)).astype(
-        np.uint8
-    )
-    masks[:, -1] = 1
-    logits, values = [], []
-    with torch.inference_mode():
-        for part in inputs.split(37):
-            part_logits, part_values = net(part)
-            logits.append(part_logits)
-            values.append(part_values)
-    actions, chosen = sample_packed(torch.cat(logits).numpy(), masks, rng.random(count))
-    return Shard(
-        observe=lambda rows: inputs[torch.from_numpy(rows)],
-        masks=masks,
-        actions=actions,
-        log_probabilities=chosen,
-        values=torch.cat(values).numpy(),
-        advantages=rng.normal(size=count).astype(np.float32),
-        returns=rng.normal(size=count).astype(np.float32),
-    )
-
 
 SMALL = PPOConfig(minibatch=64, epochs=2, learning_rate=1e-3)
 
@@ -69,7 +32,7 @@ def lag(ppo: PPO) -> None:
 
 def test_the_first_ratio_is_one():
     """Trap 8: acting and learning see the same masks, modes and dtypes."""
-    net = make_net()
+    net = make_grid_net()
     shards = [make_shard(net, 300, 8, 8, 1), make_shard(net, 300, 6, 9, 2)]
     metrics = PPO(net, SMALL).update(shards, 0.0, np.random.default_rng(0))
     assert metrics["first_ratio_error"] < 1e-5
@@ -79,21 +42,21 @@ def test_the_first_ratio_is_one():
 
 def test_the_first_ratio_finds_another_mask():
     """The check above can fail: masks that changed between acting and learning show."""
-    net = make_net()
+    net = make_grid_net()
     shard = make_shard(net, 300, 8, 8, 1)
     shard.masks |= np.uint8(1)
     assert PPO(net, SMALL).update([shard], 0.0, np.random.default_rng(0))["first_ratio_error"] > 1e-3
 
 
 def test_the_first_ratio_in_bfloat16():
-    net = make_net(bfloat16=True)
+    net = make_grid_net(bfloat16=True)
     metrics = PPO(net, SMALL).update([make_shard(net, 300, 8, 8, 1)], 0.0, np.random.default_rng(0))
     assert metrics["first_ratio_error"] < 0.02
 
 
 @pytest.mark.parametrize("options", [{}, {"attention": True, "heads": 2}, {"builds": True}])
 def test_train_and_eval_mode_are_the_same_network(options):
-    net = make_net(**options)
+    net = make_grid_net(**options)
     inputs = torch.rand(3, PLANES, 7, 5)
     with torch.inference_mode():
         training, evaluating = net.train()(inputs), net.eval()(inputs)
@@ -103,7 +66,7 @@ def test_train_and_eval_mode_are_the_same_network(options):
 @pytest.mark.parametrize("builds", [False, True])
 def test_logits_are_in_the_order_of_the_actions(builds):
     """The logits of a tile move with the tile; pass comes last."""
-    net = make_net(blocks=1, builds=builds)  # a reach of three tiles: no edge is in sight
+    net = make_grid_net(blocks=1, builds=builds)  # a reach of three tiles: no edge is in sight
     inputs = torch.zeros(2, PLANES, 9, 11)
     inputs[0, :, 4, 3], inputs[1, :, 4, 6] = 1, 1
     with torch.inference_mode():
@@ -127,7 +90,7 @@ def test_the_handwritten_gradients_equal_autograd(monkeypatch):
         if plain:
             monkeypatch.setattr(grid._BoardPool, "apply", plain_pools)
             monkeypatch.setattr(grid._Spread, "apply", lambda tiles, vector: tiles + vector.unsqueeze(1))
-        net = make_net()
+        net = make_grid_net()
         logits, values = net(inputs)
         (logits.square().sum() + values.square().sum()).backward()
         gradients.append([parameter.grad for parameter in net.parameters()])
@@ -138,12 +101,27 @@ def test_the_handwritten_gradients_equal_autograd(monkeypatch):
 def test_threads_do_not_change_the_result():
     results = []
     for threads in (None, 1, 3):
-        net = make_net()
+        net = make_grid_net()
         shards = [make_shard(net, 200, 8, 8, seed) for seed in range(3)]
         executor = ThreadPoolExecutor(threads) if threads else None
         PPO(net, SMALL, executor=executor).update(shards, 0.0, np.random.default_rng(0))
         results.append(torch.cat([parameter.detach().flatten() for parameter in net.parameters()]))
     assert torch.equal(results[0], results[1]) and torch.equal(results[0], results[2])
+
+
+@pytest.mark.skipif(
+    not shutil.which("g++") or not Path(sysconfig.get_path("include"), "Python.h").is_file(),
+    reason="compiling for a CPU needs a C++ compiler and Python's headers",
+)
+def test_a_compiled_network_learns_the_same():
+    """Boards of two sizes, and minibatches of several."""
+    config, weights = replace(SMALL, adam_epsilon=1e-2), []
+    for compiled in (False, True):
+        net = make_grid_net()
+        shards = [make_shard(net, 300, 8, 8, 1), make_shard(net, 170, 6, 9, 2)]
+        PPO(net, config, compiled=compiled).update(shards, 0.0, np.random.default_rng(0))
+        weights.append(weights_of(net))
+    assert torch.allclose(weights[0], weights[1], atol=1e-5)
 
 
 @pytest.mark.parametrize("magnet", [0.0, 0.5])
@@ -152,7 +130,7 @@ def test_shards_together_are_one_batch(magnet):
     config = PPOConfig(minibatch=10_000, epochs=1, keep=1.0, learning_rate=1e-3, magnet=magnet)
     weights = []
     for cuts in ([0, 240], [0, 100, 240]):
-        net = make_net()
+        net = make_grid_net()
         whole = make_shard(net, 240, 8, 8, 5)
         shards = []
         for first, last in pairwise(cuts):
@@ -181,7 +159,7 @@ def test_shards_together_are_one_batch(magnet):
 
 def test_minibatches_of_fewer_samples_than_shards():
     """Every minibatch has samples of at least one shard, whatever its size."""
-    net = make_net()
+    net = make_grid_net()
     shards = [make_shard(net, count, 5, 5, count) for count in (3, 2, 3)]
     config = PPOConfig(minibatch=1, keep=1.0, epochs=1)
     assert PPO(net, config).update(shards, 0.0, np.random.default_rng(0))["samples_learned"] == 8
@@ -191,7 +169,7 @@ def test_only_the_largest_advantages_are_learned_from():
     """Samples outside the kept share may hold anything, NaN included, without a trace."""
     weights = []
     for spoiled in (False, True):
-        net = make_net()
+        net = make_grid_net()
         shard = make_shard(net, 400, 8, 8, 3)
         shard.advantages[:] = np.where(np.arange(400) < 100, 3.0, 0.001) * (-1.0) ** np.arange(400)
         if spoiled:
@@ -236,7 +214,7 @@ def test_a_teacher_is_followed_until_its_weight_is_gone():
     )  # fmt: skip
     likelihoods = []
     for progress in (0.0, 0.25, 0.5):
-        net = make_net()
+        net = make_grid_net()
         shard = make_shard(net, 256, 6, 6, 1)
         shard.advantages[:] = 0.0
         shard.taught = shard.actions[::-1].copy()
@@ -263,7 +241,7 @@ def test_a_magnet_pulls_the_policy_to_that_of_the_averaged_weights():
         keep=1.0, minibatch=64, learning_rate=1e-3, last_learning_rate=1e-3, value_weight=0.0, entropy=0.0,
         last_entropy=0.0, average_decay=0.0, magnet=0.5,
     )  # fmt: skip
-    net = make_net()
+    net = make_grid_net()
     shard = make_shard(net, 256, 6, 6, 1)
     shard.advantages[:] = 0.0
     legal = unpack_masks(torch.from_numpy(shard.masks), 6 * 6 * 8 + 1)
@@ -287,12 +265,12 @@ def test_a_magnet_pulls_the_policy_to_that_of_the_averaged_weights():
 @pytest.mark.parametrize("magnet", [0.0, 0.5])
 def test_the_optimiser_goes_on_exactly(magnet):
     config = replace(SMALL, magnet=magnet)
-    nets = [make_net(), make_net()]
+    nets = [make_grid_net(), make_grid_net()]
     shards = [make_shard(nets[0], 200, 8, 8, seed) for seed in range(4)]
     straight, stopped = PPO(nets[0], config), PPO(nets[1], config)
     for ppo in (straight, stopped):
         ppo.update(shards[:2], 0.0, np.random.default_rng(1))
-    again = PPO(make_net(), config)
+    again = PPO(make_grid_net(), config)
     again.network.load_state_dict(stopped.network.state_dict())
     again.optimiser.load_state_tensors(stopped.optimiser.state_tensors())
     for ppo in (straight, again):

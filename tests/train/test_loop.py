@@ -10,9 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_runs import Notes, assert_same_state, before_iteration, small_config, straight_run
+from small_runs import (
+    Notes,
+    assert_same_state,
+    before_iteration,
+    small_config,
+    straight_run,
+    train_and_kill,
+)
 
-from strategos.play.agents import PolicyError, load_policy, read_meta
+from strategos.play.agents import PolicyError, load_policy, pack_meta, read_meta
 from strategos.train import loop
 from strategos.train.checkpoint import RunError, checkpoint_folders, load_newest, samples_of
 from strategos.train.loop import resume_run, train
@@ -156,6 +163,14 @@ def test_every_table_that_differs_is_named(straight):
         train(small_config("ppo", seed=2, **{"ppo.clip": 0.3}), straight, quiet=True)
 
 
+def test_a_run_goes_on_on_another_device(straight, tmp_path, monkeypatch):
+    """Where this one is the other by another name, nothing else changes, either."""
+    train_and_kill(small_config("ppo", device="cpu"), tmp_path, 3, monkeypatch)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert train(small_config("ppo", device="auto"), tmp_path, quiet=True).ended == "finished"
+    assert_same_state(straight, tmp_path)
+
+
 def test_the_run_folder_explains_itself(straight):
     assert small_config("ppo").digest() in (straight / "config.toml").read_text()
     assert all(row["first_ratio_error"] < 0.02 for row in read_metrics(straight))
@@ -175,8 +190,8 @@ def test_players_that_cannot_be_loaded_are_named(straight, tmp_path):
     (copy / "ema.safetensors").write_bytes(b"not weights")
     with pytest.raises(PolicyError, match=r"ema\.safetensors is damaged"):
         load_policy(copy)
-    meta = json.loads((copy / "meta.json").read_text())
+    meta = read_meta(copy)
     del meta["network"]
-    (copy / "meta.json").write_text(json.dumps(meta))
-    with pytest.raises(PolicyError, match=r"meta\.json is damaged"):
+    (copy / "meta.json").write_bytes(pack_meta(meta))
+    with pytest.raises(PolicyError, match=r"meta\.json is damaged: network must be"):
         load_policy(copy)
