@@ -14,7 +14,7 @@ from wire import PATIENCE_S, Wire, greet, serving, url, wire
 
 from strategos.server.access.limits import Connections, Requests
 from strategos.server.generalsio import frames
-from strategos.server.generalsio.engine_io import PACKETS_AT_ONCE, EngineIO
+from strategos.server.generalsio.engine_io import PACKETS_AT_ONCE, POLLED_PACKETS, EngineIO
 from strategos.server.generalsio.frames import FrameError, decode_body, encode_body
 from strategos.server.generalsio.session import BAD_PACKETS
 from strategos.server.generalsio.socket_io import PacketError, SocketIO, parse_packet
@@ -105,22 +105,32 @@ def test_a_socket_of_each_version_says_and_hears(version):
     assert packets[1] == "40" if version == 3 else json.loads(packets[1][2:])["sid"]
 
 
-def test_polling_of_version_3_has_lengths_and_says_40_itself():
+@pytest.mark.parametrize("asked", [{}, {"b64": "1"}])
+def test_polling_of_version_3_has_lengths_and_says_40_itself(asked):
+    """As text for clients that ask for base64, and else as bytes: some clients read nothing else."""
+    in_bytes = not asked
+
     async def main(port, engine, application):
         async with aiohttp.ClientSession() as http:
-            async with http.get(url(port, 3)) as answer:
-                body = await answer.text()
-            packets = decode_body(3, body.encode())
-            assert packets[0][0] == "0" and packets[1] == "40"
-            sid = json.loads(packets[0][1:])["sid"]
+            async with http.get(url(port, 3, **asked)) as answer:
+                body = await answer.read()
+                assert (answer.content_type == "application/octet-stream") == in_bytes
+            assert body.startswith(b"\0") == in_bytes
+            (opened,) = decode_body(3, body)  # alone: some clients read no further
+            assert opened[0] == "0"
+            sid = json.loads(opened[1:])["sid"]
             event = '42["hi","🦊"]'
-            async with http.post(url(port, 3, sid=sid), data=encode_body(3, [event, "2probe"])) as answer:
+            body = encode_body(3, [event, "2probe"], in_bytes=in_bytes)
+            async with http.post(url(port, 3, sid=sid), data=body) as answer:
                 assert await answer.text() == "ok"
             got = []
-            while len(got) < 2:
+            while len(got) < 3:
                 async with http.get(url(port, 3, sid=sid)) as answer:
-                    got += decode_body(3, await answer.read())
-            assert sorted(got) == ["3probe", r'42["echo","hi","\ud83e\udd8a"]']
+                    body = await answer.read()
+                    assert body.startswith(b"\0") == in_bytes
+                    got += decode_body(3, body)
+            assert got[0] == "40"
+            assert sorted(got[1:]) == ["3probe", r'42["echo","hi","\ud83e\udd8a"]']
             twice = event.encode().decode("latin-1")  # as the first generation of clients encodes
             async with http.post(url(port, 3, sid=sid), data=encode_body(3, [twice])) as answer:
                 assert await answer.text() == "ok"
@@ -145,6 +155,27 @@ def test_polling_of_version_4_has_separators():
             assert got[0].startswith("40{") and got[1:] == ['42["echo","a"]', '42["echo","b"]']
 
     run(main)
+
+
+def test_a_poll_is_answered_with_no_more_than_clients_take():
+    """python-socketio's hangs up at a body of more than 16 packets."""
+    events = [f'42["hello",{number}]' for number in range(40)]
+
+    async def main(port, engine, application):
+        async with aiohttp.ClientSession() as http:
+            sid = (await greet(http, port))["sid"]
+            async with http.post(url(port, sid=sid), data=encode_body(4, ["40", *events])) as answer:
+                assert await answer.text() == "ok"
+            while len(application.seen) < len(events):
+                await asyncio.sleep(0.01)
+            bodies = []
+            while sum(map(len, bodies)) <= len(events):
+                async with http.get(url(port, sid=sid)) as answer:
+                    bodies.append(decode_body(4, await answer.read()))
+            assert len(bodies[0]) == POLLED_PACKETS == max(map(len, bodies))
+            return [packet for body in bodies for packet in body]
+
+    assert run(main)[1:] == [event.replace('["', '["echo","') for event in events]
 
 
 def test_an_error_of_one_event_is_no_other_ones():
@@ -213,6 +244,24 @@ def test_h8_a_noop_answers_the_poll_and_never_the_socket():
                 return socket.packets
 
     assert "6" not in run(main)
+
+
+def test_a_socket_is_asked_for_beside_other_wishes_about_the_connection():
+    """Some clients name the header twice, the second time as for polling."""
+
+    async def main(port, engine, application):
+        async with aiohttp.ClientSession() as http:
+            sid = (await greet(http, port, 3))["sid"]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        path = url(port, 3, "websocket", sid=sid).partition(str(port))[2]
+        key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13"
+        asked = "Upgrade: websocket\r\nConnection: Upgrade\r\nConnection: keep-alive"
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: here\r\n{asked}\r\n{key}\r\n\r\n".encode())
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        return head
+
+    assert run(main).startswith(b"HTTP/1.1 101 ")
 
 
 def test_h6_poll_and_socket_at_once():
@@ -331,7 +380,10 @@ def test_h5_a_session_cannot_be_taken_by_somebody_else():
 
 
 @pytest.mark.parametrize(
-    "body", [b"99:40", b"2:40x", b"-1:40", b"4:40", b"1e3:40", b"2:402", b"\xff\xfe", b""]
+    "body",
+    [b"99:40", b"2:40x", b"-1:40", b"4:40", b"1e3:40", b"2:402", b"\xff\xfe", b""]
+    + [b"\0\x03\xff40", b"\0\xff40", b"\0\x0b\xff40", b"\0\x02\xff4\xff", b"\0\x02\xff40\x01\x02\xff\x04a"]
+    + [b"\0" + b"\x01" * 10 + b"\xff40", b"\0", b"\0\x02"],
 )
 def test_h9_lengths_that_lie(body):
     async def main(port, engine, application):
@@ -376,6 +428,22 @@ def test_h12_a_flood_of_packets_is_cut_off():
             assert await flood.closed() is not None
             await control.emit("hello")
             assert await control.event("echo") == ["hello"]
+
+    run(main)
+
+
+def test_a_client_without_events_that_wait_has_no_task():
+    async def main(port, engine, application):
+        async with wire(port) as socket:
+            await open_wire(socket, 4)
+            (served,) = engine.listener.sockets.values()
+            for _ in range(2):
+                assert served.task is None and not served.waiting
+                await socket.send('42["one"]', '42["fail"]', '42["two"]')
+                assert await socket.event("echo") == ["one"]
+                assert await socket.event("echo") == ["two"]
+                while served.task is not None:
+                    await asyncio.sleep(0.01)
 
     run(main)
 
@@ -542,14 +610,14 @@ def test_a_socket_that_takes_nothing_is_let_go():
 @given(
     version=st.sampled_from(frames.VERSIONS),
     packets=st.lists(st.text(min_size=1).map("4".__add__), min_size=1),
+    in_bytes=st.booleans(),
 )
-def test_packets_survive_a_body(version, packets):
+def test_packets_survive_a_body(version, packets, in_bytes):
     packets = [packet.replace(frames.SEPARATOR, "") for packet in packets]
-    if version == 3:
+    if version == 3 and not in_bytes:
         packets = [frames.ascii_json(packet) for packet in packets]
-    body = "\ud800"
     try:
-        body = encode_body(version, packets)
+        body = encode_body(version, packets, in_bytes=in_bytes)
     except UnicodeEncodeError:
         return  # half a letter cannot be sent
     assert decode_body(version, body) == packets
@@ -557,7 +625,9 @@ def test_packets_survive_a_body(version, packets):
 
 @given(
     version=st.sampled_from(frames.VERSIONS),
-    body=st.binary() | st.text(alphabet="0123456789:\x1e42[]").map(str.encode),
+    body=st.binary()
+    | st.text(alphabet="0123456789:\x1e42[]").map(str.encode)
+    | st.text(alphabet="\0\x01\x02\xff42[]").map(lambda text: text.encode("latin-1")),
 )
 def test_no_body_does_harm(version, body):
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from contextlib import ExitStack
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,12 +13,14 @@ from hypothesis import strategies as st
 from starlette.websockets import WebSocketDisconnect
 from web_house import DUEL, STEPS, TABLE, house
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 from strategos.games import make_game
 from strategos.play.record import verify
-from strategos.server.hall import LISTENERS
 from strategos.server.rooms.mailbox import KEPT_EVENTS
+from strategos.server.rooms.watching import LISTENERS
 from strategos.server.terms import Ticket
+from strategos.server.web import serve
 from strategos.server.web.sockets import MESSAGES_AT_ONCE, Conversation
 
 
@@ -174,6 +177,12 @@ def test_h2_a_message_of_200_kb_closes_with_1009(server):
         with pytest.raises(ConnectionClosed) as closed:
             line.recv(timeout=20)
     assert closed.value.rcvd.code == 1009
+
+
+def test_h15_no_frame_is_unpacked(server):
+    """What a client would pack is sent as it is: a bomb is as large as what it holds."""
+    with server.line(extensions=[ClientPerMessageDeflateFactory()]) as line:
+        assert line.protocol.extensions == []
 
 
 def test_who_does_not_say_hello_is_closed(server, monkeypatch):
@@ -378,3 +387,28 @@ def test_the_page_knows_how_a_pass_is_written(server):
     ticket = server.create(DUEL | {"agents": {"1": "random"}})
     with server.seat(ticket["token"]) as talk:
         assert talk.welcome["pass"] == make_game("generals", height=8, width=8).pass_action
+
+
+def test_h13_who_answers_no_ping_is_closed(tmp_path, monkeypatch):
+    monkeypatch.setitem(serve.__globals__, "_PING_S", 0.1)
+    with house(tmp_path / "host") as server:
+        line = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+        greet_and_never_read(line, server, server.create(DUEL)["token"])
+        got = b""
+        while piece := line.recv(4096):
+            got += piece
+        line.close()
+    ping, reason = b"\x89\x04", b"keepalive ping timeout"
+    assert ping in got and b"\x88" + bytes([2 + len(reason)]) + (1011).to_bytes(2, "big") + reason in got
+
+
+def test_the_end_of_the_server_closes_with_1012(tmp_path):
+    with ExitStack() as stack:
+        with house(tmp_path / "host") as server:
+            lines = [stack.enter_context(server.line())]  # has not said hello
+            lines.append(stack.enter_context(server.seat(server.create(DUEL)["token"])).socket)
+        for line in lines:
+            with pytest.raises(ConnectionClosed) as closed:
+                while True:
+                    line.recv(timeout=60)
+            assert closed.value.rcvd.code == 1012

@@ -58,8 +58,8 @@ async def greet(http: aiohttp.ClientSession, port: int, version: int = 4) -> dic
     """Open a session by polling; what the server said."""
     async with http.get(url(port, version)) as answer:
         assert answer.status == 200
-        text = await answer.text()
-    return json.loads(text[text.index("{") : text.rindex("}") + 1])
+        body = await answer.read()
+    return json.loads(body[body.index(b"{") : body.rindex(b"}") + 1])
 
 
 class Wire:

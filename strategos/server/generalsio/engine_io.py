@@ -30,6 +30,7 @@ from strategos.server.generalsio.requests import (
     Scope,
     Send,
     query_of,
+    reads_bytes,
     refusal_of,
     refuse_socket,
 )
@@ -39,6 +40,8 @@ from strategos.server.terms import HallError
 
 PACKETS_PER_SECOND, PACKETS_AT_ONCE = 200.0, 400.0
 """Of one session."""
+POLLED_PACKETS = 16
+"""A body of more of them is taken for an attack by python-socketio's client, which hangs up."""
 NOOP_PAUSE_S = 0.1
 """A client that polls on while its WebSocket takes over is answered no faster than this."""
 BODY_S = 10.0
@@ -103,6 +106,8 @@ class EngineIO:
             status, body = await self._answer(scope, receive)
         except Refusal as refusal:
             status, body, kind = refusal.status, refusal.body, b"application/json"
+        if frames.is_in_bytes(body):  # a browser reads it as text otherwise
+            kind = b"application/octet-stream"
         headers = [
             (b"content-type", kind),
             (b"content-length", str(len(body)).encode()),
@@ -131,9 +136,10 @@ class EngineIO:
             if scope["method"] != "GET":
                 raise Refusal(METHOD)
             session = self._open(version, scope, counted=True)
-            packets = [self._handshake(session, ["websocket"])]
+            session.in_bytes = reads_bytes(scope)
             self.listener.opened(session)
-            return 200, frames.encode_body(version, packets + session.take())
+            packets = [self._handshake(session, ["websocket"])]  # alone: some clients read one packet here
+            return 200, frames.encode_body(version, packets, in_bytes=session.in_bytes)
         session = self._known(sid, version, scope)
         if scope["method"] == "GET":
             return 200, await self._poll(session, receive)
@@ -154,7 +160,8 @@ class EngineIO:
         try:
             while session.closed is None and session.polls == own and not session.upgraded:
                 if session.owes:
-                    return frames.encode_body(session.version, session.take())
+                    packets = session.take(POLLED_PACKETS)
+                    return frames.encode_body(session.version, packets, in_bytes=session.in_bytes)
                 if session.upgrading:
                     await asyncio.sleep(NOOP_PAUSE_S)
                     break
@@ -167,7 +174,7 @@ class EngineIO:
         finally:
             gone.cancel()
         last = frames.CLOSE if session.closed is not None else frames.NOOP
-        return frames.encode_body(session.version, [last])
+        return frames.encode_body(session.version, [last], in_bytes=session.in_bytes)
 
     async def _post(self, session: Session, receive: Receive) -> None:
         try:
@@ -228,16 +235,18 @@ class EngineIO:
 
     async def _speak(self, session: Session, receive: Receive, send: Send) -> None:
         """Read and write until either end is done."""
-        reader = asyncio.ensure_future(self._read(session, receive, send))
+        hung_up = False
         writer = asyncio.ensure_future(_write(session, send))
-        ended = asyncio.ensure_future(session.ended.wait())  # also while a writer waits for a full line
         try:
-            await asyncio.wait({reader, writer, ended}, return_when=asyncio.FIRST_COMPLETED)
+            # Ends with the session, also while a writer waits for a full line.
+            async with asyncio.timeout(None) as session.speaking:
+                hung_up = await self._read(session, receive, send)
+        except TimeoutError:
+            pass
         finally:
-            for task in (reader, writer, ended):
-                task.cancel()
-            await asyncio.gather(reader, writer, ended, return_exceptions=True)
-        hung_up = not reader.cancelled() and reader.exception() is None and reader.result()
+            session.speaking = None
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
         if session.closed is not None and not hung_up:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CLOSE_S):

@@ -59,6 +59,13 @@ def query_of(scope: Scope) -> tuple[int, str, str | None]:
     return int(version), transport, sid or None
 
 
+def reads_bytes(scope: Scope) -> bool:
+    """Whether the client of a first request over polling reads bodies in bytes: all of version 3 that do not
+    ask for base64, and some of them read nothing else."""
+    query = parse_qs(scope.get("query_string", b"").decode("latin-1"), max_num_fields=32)
+    return query["EIO"][-1] == "3" and "b64" not in query
+
+
 async def refuse_socket(scope: Scope, send: Send, refusal: Refusal) -> None:
     """Refuse a WebSocket, with the reason where the server can send one."""
     if "websocket.http.response" not in (scope.get("extensions") or {}):

@@ -7,10 +7,10 @@ waits. Writers that can leave something out ask `drained` first and so never get
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import Protocol
 
 from strategos.server.access.limits import Bucket
+from strategos.server.flag import Flag
 from strategos.server.generalsio.frames import MESSAGE, ascii_json
 
 OUTBOX_BYTES = 1 << 20
@@ -48,18 +48,20 @@ class Session:
         self.has_socket = False
         self.counted = False
         """Whether it stands for a line among the connections."""
+        self.in_bytes = False
+        """Whether bodies for it are in bytes, and not text."""
         self.close_code = 1000
         """What a WebSocket is told when the session ends."""
-        self.taken_over = asyncio.Event()
+        self.taken_over = Flag()
         """Set when a WebSocket has taken over, or the session has ended."""
-        self.ended = asyncio.Event()
+        self.speaking: asyncio.Timeout | None = None
+        """Of who reads its WebSocket; it is up when the session ends."""
         self.polls = 0
         """Polls that have come; only the last of them is answered with packets."""
         self.bad = 0
-        self._outbox: deque[str] = deque()
+        self._outbox: list[str] = []
         self._waiting = 0
-        self._news, self._empty = asyncio.Event(), asyncio.Event()
-        self._empty.set()
+        self._news, self._empty = Flag(), Flag(True)
 
     def send(self, text: str) -> None:
         """Let a message wait for the client."""
@@ -76,10 +78,13 @@ class Session:
             self.end("too slow to read what it is sent")
         self._news.set()
 
-    def take(self) -> list[str]:
-        """All that waits; it is the caller's to deliver."""
-        packets = list(self._outbox)
-        self._outbox.clear()
+    def take(self, most: int | None = None) -> list[str]:
+        """All that waits, or the `most` that have waited for longest; it is the caller's to deliver."""
+        if most is not None and len(self._outbox) > most:
+            packets, self._outbox = self._outbox[:most], self._outbox[most:]
+            self._waiting -= sum(map(len, packets))
+            return packets
+        packets, self._outbox = self._outbox, []
         self._waiting = 0
         self._news.clear()
         self._empty.set()
@@ -122,4 +127,5 @@ class Session:
             self._empty.set()
             self._news.set()
             self.taken_over.set()
-            self.ended.set()
+            if self.speaking is not None:
+                self.speaking.reschedule(0.0)

@@ -67,7 +67,7 @@ class Socket:
         self.session, self._engine = session, engine
         self.connected = False
         """Whether the client has been told that the socket is there."""
-        self.waiting: asyncio.Queue[Packet] = asyncio.Queue(WAITING_EVENTS)
+        self.waiting: list[Packet] = []
         self.task: asyncio.Task[None] | None = None
 
     @property
@@ -169,18 +169,17 @@ class SocketIO:
             self.engine.complain(session)
 
     def _queue(self, socket: Socket, packet: Packet) -> None:
-        try:
-            socket.waiting.put_nowait(packet)
-        except asyncio.QueueFull:
+        if len(socket.waiting) == WAITING_EVENTS:
             socket.close("sends faster than it can be served")
             return
+        socket.waiting.append(packet)
         if socket.task is None:
             socket.task = asyncio.get_running_loop().create_task(self._serve(socket))
 
     async def _serve(self, socket: Socket) -> None:
         with contextlib.suppress(asyncio.CancelledError):
-            while socket.is_open:
-                packet = await socket.waiting.get()
+            while socket.waiting and socket.is_open:
+                packet = socket.waiting.pop(0)
                 name, *arguments = packet.data
                 try:
                     answer = await self.application.handle(socket, name, arguments)
@@ -189,3 +188,4 @@ class SocketIO:
                     answer = None
                 if packet.answer_id:
                     socket.answer(packet.answer_id, answer)
+        socket.task = None

@@ -7,7 +7,7 @@ Every refusal is `{"code", "message"}`; the codes are those of `HallError`. The 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
@@ -62,6 +62,7 @@ _log = structlog.get_logger(__name__)
 Where = Annotated[str, Path(min_length=1, max_length=LONGEST_WHERE, pattern=r"^[A-Za-z0-9_-]+$")]
 """A room's id or code, or a replay's id: never a path."""
 Page = Annotated[str, Query(max_length=256)]
+Mode = Annotated[str, Query(max_length=16)]
 Size = Annotated[int, Query(ge=1, le=100)]
 
 
@@ -123,9 +124,8 @@ def make_app(hall: Hall, others: Mapping[str, Application] | None = None) -> App
     rounds = Rounds()
     hall.follow(rounds)
 
-    @api.websocket("/ws")
-    async def talk(socket: WebSocket) -> None:
-        await Conversation(hall, socket, rounds, COLOURS).run()
+    async def talk(scope: Scope, receive: Receive, send: Send) -> None:
+        await Conversation(hall, WebSocket(scope, receive, send), rounds, COLOURS).run()
 
     inside: Application = api
     if hall.settings.origins:
@@ -136,19 +136,25 @@ def make_app(hall: Hall, others: Mapping[str, Application] | None = None) -> App
             allow_headers=["content-type"],
         )
     page = Guard(inside, lambda: hall.settings, hall.requests)
-    return Callers(_Entrances(page, others or {}), hall.connections)
+    return Callers(_Entrances(page, talk, others or {}), hall.connections)
 
 
 class _Entrances:
-    """Sends a request to the application of its path."""
+    """Sends a request to the application of its path.
 
-    def __init__(self, page: Application, others: Mapping[str, Application]) -> None:
-        self.page, self.others = page, others
+    The WebSocket goes past FastAPI, which would hold 12 KB for each as long as it is open.
+    """
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        before, _, rest = scope.get("path", "").partition("/")
+    def __init__(self, page: Application, talk: Application, others: Mapping[str, Application]) -> None:
+        self.page, self.talk, self.others = page, talk, others
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        path = scope.get("path", "")
+        if path == "/ws" and scope["type"] == "websocket":
+            return self.talk(scope, receive, send)
+        before, _, rest = path.partition("/")
         first = "" if before else "/" + rest.partition("/")[0]  # `*` and others are no path at all
-        await self.others.get(first, self.page)(scope, receive, send)
+        return self.others.get(first, self.page)(scope, receive, send)
 
 
 def _refusal(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Json:
@@ -244,8 +250,8 @@ def _add_lists(api: FastAPI, hall: Hall, replays: Replays) -> None:
         return Json({"games": [asdict(each) for each in found], "next": following})
 
     @api.get("/api/leaderboard")
-    async def leaderboard(game: GameName, size: Size = 50) -> Response:
-        return Json({"standings": [asdict(each) for each in hall.leaderboard(game, size)]})
+    async def leaderboard(game: GameName, size: Size = 50, mode: Mode = "") -> Response:
+        return Json({"standings": [asdict(each) for each in hall.leaderboard(game, size, mode)]})
 
     @api.get("/api/replays/{replay}")
     async def replay(replay: Where) -> Response:

@@ -5,6 +5,7 @@ open. Connections are counted; a head, a body or an answer that does not move on
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Any
 
 from uvicorn.config import Config
@@ -12,6 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from strategos.server.access.limits import Connections
+from strategos.server.flag import Flag
 from strategos.server.terms import HallError
 
 HEAD_S = 10.0
@@ -59,6 +61,14 @@ def http_lines(connections: Connections) -> type[H11Protocol]:
             mark = self.cycle if busy else self if half else None
             self._watch = self.loop.call_later(ANSWER_S if busy else HEAD_S, self._check, mark)
 
+        def _get_upgrade(self) -> bytes | None:
+            """Of several headers `Connection` uvicorn reads the last; any of them may ask for a WebSocket."""
+            asked = [value for name, value in self.headers if name == b"connection"]
+            if len(asked) > 1:
+                others = [header for header in self.headers if header[0] != b"connection"]
+                self.headers = [*others, (b"connection", b", ".join(asked))]
+            return super()._get_upgrade()
+
         def handle_websocket_upgrade(self, event: Any) -> None:
             self._stop_watching()
             super().handle_websocket_upgrade(event)
@@ -84,6 +94,15 @@ def socket_lines(connections: Connections) -> type[WebSocketsSansIOProtocol]:
         def __init__(self, config: Config, *arguments: Any, **named: Any) -> None:
             config.ws_max_size = connections.settings.message_bytes  # as it is when the line begins
             super().__init__(config, *arguments, **named)
+            self.queue = _Inbox()  # type: ignore[assignment]
+            self.writable = Flag(True)  # type: ignore[assignment]
+
+        def start_keepalive(self) -> None:
+            """The handshake is over, and three copies of its headers are of no more use."""
+            super().start_keepalive()
+            del self.response
+            self.request.headers.clear()
+            self.scope["headers"] = []
 
         def connection_lost(self, exc: Exception | None) -> None:
             connections.close(_host(self.client))
@@ -105,6 +124,32 @@ def socket_lines(connections: Connections) -> type[WebSocketsSansIOProtocol]:
             self.loop.call_later(LINGER_S, transport.abort)
 
     return SocketLine
+
+
+class _Inbox:
+    """What a WebSocket has received and nobody has read; an empty `asyncio.Queue` takes 3 KB."""
+
+    __slots__ = ("_messages", "_news")
+
+    def __init__(self) -> None:
+        self._messages: deque[Any] | tuple[()] = ()
+        self._news = Flag()
+
+    def put_nowait(self, message: Any) -> None:
+        self._messages = self._messages or deque()
+        self._messages.append(message)
+        self._news.set()
+
+    async def get(self) -> Any:
+        while not self._messages:
+            self._news.clear()
+            await self._news.wait()
+        message = self._messages.popleft()
+        self._messages = self._messages or ()
+        return message
+
+    def empty(self) -> bool:
+        return not self._messages
 
 
 def _host(client: tuple[str, int] | None) -> str:

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from time import monotonic
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 import structlog
@@ -49,6 +49,7 @@ class Conversation:
         self._heard = 0
         """Number of the last change to the queue that was asked for on this socket."""
         self._ticket: Ticket | None = None
+        self._game = ""
         self._shown = Shown()
 
     async def run(self) -> None:
@@ -59,29 +60,19 @@ class Conversation:
         mailbox: Mailbox | None = None
         try:
             mailbox = await self._hello()
-            if mailbox is not None:
-                await self._talk(mailbox)
-        except (WebSocketDisconnect, TimeoutError):
+            async with asyncio.TaskGroup() as sides:
+                sides.create_task(self._write(mailbox))
+                await self._read()
+        except* (WebSocketDisconnect, TimeoutError):
             pass
         finally:
             if mailbox is not None:
                 mailbox.close()
 
-    async def _talk(self, mailbox: Mailbox) -> None:
-        sides = [asyncio.create_task(self._write(mailbox)), asyncio.create_task(self._read())]
-        try:
-            done, _ = await asyncio.wait(sides, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for side in sides:
-                side.cancel()
-            await asyncio.gather(*sides, return_exceptions=True)
-        for side in done:
-            side.result()
-
     # -- the first message ---------------------------------------------------------------------------------
 
-    async def _hello(self) -> Mailbox | None:
-        """Take the token and greet; None where it is not good."""
+    async def _hello(self) -> Mailbox:
+        """Take the token and greet."""
         try:
             async with asyncio.timeout(HELLO_S):
                 message = await self._receive()
@@ -90,7 +81,6 @@ class Conversation:
         if message is None or message.get("type") != "hello":
             await self._refuse(HallError("forbidden", "say hello first, with the token of a seat"), "hello")
             await self._close(POLICY)
-            return None
         try:
             token = _text(message, "token", _LONGEST_TOKEN)
             self._ticket = self.hall.check(token)
@@ -98,7 +88,6 @@ class Conversation:
         except HallError as error:
             await self._refuse(error, "hello")
             await self._close(POLICY)
-            return None
         try:
             await self._send(self._welcome(self._ticket))
         except BaseException:  # gone before the greeting: who listens no more must not count as present
@@ -110,6 +99,7 @@ class Conversation:
         game = self.hall.game_of(ticket.room)
         self._shown.pass_action = game.spec.num_actions - 1
         options, name = game.options, game.spec.name
+        self._game = name
         size = f"{options['height']} × {options['width']}" if name == "generals" else ""
         return {
             "type": "welcome",
@@ -127,23 +117,21 @@ class Conversation:
     # -- what the hall says --------------------------------------------------------------------------------
 
     async def _write(self, mailbox: Mailbox) -> None:
-        assert self._ticket is not None
-        game = self.hall.game_of(self._ticket.room).spec.name
         while True:
             try:
                 snapshot, events = await mailbox.next()
             except HallError:
-                return await self._close(GOING_AWAY)
+                await self._close(GOING_AWAY)
             for event in events:
                 await self._send(
                     {"type": "event", "kind": event.kind, "tick": event.tick, "data": dict(event.data)}
                 )
             if snapshot is not None:
-                await self._send(self._state(game, snapshot))
+                await self._send(self._state(snapshot))
 
-    def _state(self, game: str, snapshot: Snapshot) -> dict[str, Any]:
+    def _state(self, snapshot: Snapshot) -> dict[str, Any]:
         """A snapshot as the page wants it; of Blob with the end of the round before."""
-        shown = self._shown.state(game, snapshot) | {"heard": self._heard}
+        shown = self._shown.state(self._game, snapshot) | {"heard": self._heard}
         table = shown.get("table")
         if table is not None and table["round"] > 0:
             table["finished"] = self.rounds.finished(snapshot.room, table["round"] - 1)
@@ -158,9 +146,11 @@ class Conversation:
         refusal = {"type": "error", "code": error.code, "message": error.message, "about": about}
         await self._send(refusal | {"heard": self._heard})
 
-    async def _close(self, code: int) -> None:
+    async def _close(self, code: int) -> NoReturn:
+        """Tell the other side of the end, and end."""
         async with asyncio.timeout(SEND_S):
             await self.socket.close(code)
+        raise WebSocketDisconnect(code)
 
     # -- what the listener says ----------------------------------------------------------------------------
 
@@ -186,7 +176,7 @@ class Conversation:
                     await self._refuse(excess, "rate")
                 if self._refused > _MOST_REFUSED:
                     _log.info("kicked", why="too many messages")
-                    return await self._close(POLICY)
+                    await self._close(POLICY)
                 continue
             if message is None:
                 await self._refuse(HallError("invalid", "a message is a JSON object, as text"), "")
@@ -264,8 +254,7 @@ class Conversation:
     def _full(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """The whole board again."""
         self._shown.forget()
-        game = self.hall.game_of(self._ticket.room).spec.name if self._ticket else ""
-        return self._state(game, self.hall.snapshot(self._token))
+        return self._state(self.hall.snapshot(self._token))
 
     def _ping(self, _: Mapping[str, Any]) -> dict[str, Any]:
         return {"type": "pong"}
