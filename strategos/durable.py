@@ -22,7 +22,7 @@ def write_atomically(path: Path, content: bytes, *, private: bool = False) -> No
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     _write_synced(temporary, content)
     os.replace(temporary, path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def write_folder_atomically(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -38,12 +38,12 @@ def write_folder_atomically(folder: Path, files: Mapping[str, bytes]) -> None:
     temporary.mkdir()
     for name, content in files.items():
         _write_synced(temporary / name, content)
-    _sync_folder(temporary)
+    sync_folder(temporary)
     if folder.exists():
         shutil.rmtree(replaced, ignore_errors=True)
         os.rename(folder, replaced)
     os.rename(temporary, folder)
-    _sync_folder(parent)
+    sync_folder(parent)
     shutil.rmtree(replaced, ignore_errors=True)
 
 
@@ -65,7 +65,8 @@ def _write_synced(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in `folder` are on the disk."""
     if os.name == "nt":
         return  # folders cannot be opened there
     handle = os.open(folder, os.O_RDONLY)

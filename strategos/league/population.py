@@ -18,7 +18,7 @@ from typing import Any
 
 from strategos.durable import TEMPORARY, write_atomically, write_folder_atomically
 from strategos.league.payoffs import Payoffs
-from strategos.play.agents import META_FILE, WEIGHTS_FILE, checked_bytes, read_meta
+from strategos.play.agents import META_FILE, WEIGHTS_FILE, checked_bytes, pack_meta, read_meta
 from strategos.ratings.elo import update
 
 POPULATION_FOLDER, POPULATION_FILE = "league", "population.json"
@@ -127,14 +127,15 @@ class Population:
         return data
 
     def _meta(self, member: Member) -> bytes:
-        described = {
-            "network": self.network,
-            "game": self.game,
-            "run": member.parent,
-            "samples": member.samples,
-            "files": {WEIGHTS_FILE: member.digest},
-        }
-        return json.dumps(described, indent=1).encode()
+        return pack_meta(
+            {
+                "network": self.network,
+                "game": self.game,
+                "run": member.parent,
+                "samples": member.samples,
+                "files": {WEIGHTS_FILE: member.digest},
+            }
+        )
 
     @classmethod
     def load(cls, folder: Path, data: bytes | None = None) -> Population:

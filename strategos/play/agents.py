@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 WEIGHTS_FILE = "ema.safetensors"
 """The averaged weights: the agent that is kept."""
 META_FILE = "meta.json"
+META_FORMAT = 1
+"""Of `meta.json`. One that says nothing is older than the numbers."""
 RUNS_FOLDER = Path("runs")
 ONNX_SUFFIX = ".onnx"
 COMMAND_PREFIX = "cmd:"
@@ -35,6 +37,10 @@ RUN_SCRIPT = "run.sh"
 
 class PolicyError(ValueError):
     """No such player, or one that is damaged: what was asked for, what there is."""
+
+
+class NewerFormatError(PolicyError):
+    """A checkpoint that is well, of a version that came after this one."""
 
 
 def load_policy(
@@ -187,11 +193,7 @@ def _split_run(source: str) -> tuple[str, str | None]:
 
 
 def _checkpoint_of_run(run: Path, which: str) -> Path:
-    steps = {
-        int(each.name.removeprefix("step-")): each
-        for each in sorted((run / "checkpoints").glob("step-*"))
-        if each.name.removeprefix("step-").isdecimal() and (each / META_FILE).is_file()
-    }
+    steps = _steps_of_run(run)
     if which == "best" and (run / "best" / META_FILE).is_file():
         return (run / "best").resolve()
     if not steps:
@@ -207,15 +209,56 @@ def _checkpoint_of_run(run: Path, which: str) -> Path:
     return steps[int(which)]
 
 
+def _steps_of_run(run: Path) -> dict[int, Path]:
+    """The checkpoints of a run by their samples; listed again where all of them were pruned meanwhile."""
+    listed: dict[int, Path] = {}
+    while True:
+        before, listed = (
+            listed,
+            {
+                int(each.name.removeprefix("step-")): each
+                for each in sorted((run / "checkpoints").glob("step-*"))
+                if each.name.removeprefix("step-").isdecimal()
+            },
+        )
+        steps = {step: each for step, each in listed.items() if (each / META_FILE).is_file()}
+        if steps or listed == before:
+            return steps
+
+
+def pack_meta(meta: Mapping[str, Any]) -> bytes:
+    """The content of `meta.json` for what a checkpoint says about itself, sealed with a hash of it."""
+    told = json.loads(json.dumps({**meta, "format": META_FORMAT}))  # as it is read: keys are texts
+    return json.dumps({**told, "sha256": _seal(told)}, indent=1).encode()
+
+
+def _seal(told: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
 def read_meta(folder: Path) -> dict[str, Any]:
-    """What a checkpoint says about itself; `PolicyError` if it cannot be read."""
+    """What a checkpoint says about itself; `PolicyError` if it cannot be read or a bit of it has changed,
+    `NewerFormatError` if a newer version wrote it."""
+    path = folder / META_FILE
     try:
-        meta = json.loads((folder / META_FILE).read_text(encoding="utf-8"))
+        meta = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(meta, dict):
+            raise ValueError("it must be a table")
+        if "sha256" in meta and meta.pop("sha256") != _seal(meta):
+            raise ValueError("its hash is not the one in it")
+        form = meta.pop("format", 0)
+        if not isinstance(form, int) or form > META_FORMAT:
+            raise NewerFormatError(
+                f"{path} was written by a newer Strategos (format {form}, this one reads {META_FORMAT}); "
+                "use that one, or another checkpoint"
+            )
         check_meta(meta)
         if not isinstance(meta.get("files"), dict):
             raise ValueError("files must be a table")
-    except (OSError, ValueError) as error:
-        raise PolicyError(f"{folder / META_FILE} is damaged: {error}; use another checkpoint") from None
+    except NewerFormatError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        raise PolicyError(f"{path} is damaged: {error}; use another checkpoint") from None
     return meta
 
 
@@ -256,7 +299,7 @@ def copy_agent(source: Path, target: Path) -> None:
     or nothing: `source` may then be pruned. `PolicyError` where it is damaged, or is gone already."""
     meta = read_meta(source)
     weights = checked_bytes(source, WEIGHTS_FILE, meta)
-    write_folder_atomically(target, {WEIGHTS_FILE: weights, META_FILE: json.dumps(meta, indent=1).encode()})
+    write_folder_atomically(target, {WEIGHTS_FILE: weights, META_FILE: pack_meta(meta)})
 
 
 def load_network(

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,9 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from strategos.durable import TEMPORARY, restore_folders, write_folder_atomically
-from strategos.play.agents import META_FILE, PolicyError, checked_bytes, read_meta
+from strategos.play.agents import (
+    META_FILE,
+    NewerFormatError,
+    PolicyError,
+    checked_bytes,
+    pack_meta,
+    read_meta,
+)
 
 CHECKPOINTS_FOLDER = "checkpoints"
+_STEP = re.compile(r"step-\d+")
 
 
 class RunError(RuntimeError):
@@ -41,13 +49,14 @@ def save_checkpoint(run_dir: Path, samples: int, files: Mapping[str, bytes], met
     folder = run_dir / CHECKPOINTS_FOLDER / f"step-{samples:012d}"
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     whole = {**meta, "samples": samples, "files": hashes}
-    write_folder_atomically(folder, {**files, META_FILE: json.dumps(whole, indent=1).encode()})
+    write_folder_atomically(folder, {**files, META_FILE: pack_meta(whole)})
     return folder
 
 
 def checkpoint_folders(run_dir: Path) -> list[Path]:
-    """The checkpoints of a run, oldest first."""
-    return sorted((run_dir / CHECKPOINTS_FOLDER).glob("step-*"))
+    """The checkpoints of a run, oldest first; whatever else lies there is none."""
+    found = (run_dir / CHECKPOINTS_FOLDER).glob("step-*")
+    return sorted((path for path in found if _STEP.fullmatch(path.name)), key=samples_of)
 
 
 def samples_of(folder: Path) -> int:
@@ -60,7 +69,7 @@ def load_newest(run_dir: Path) -> tuple[Checkpoint | None, list[str]]:
 
     Damaged ones are renamed, so that nothing takes them for the newest again; one that a killed writer was
     replacing comes back. Only for whoever holds `run_lock`. `None` where the run has no checkpoint yet.
-    Raises `RunError` where all are damaged.
+    Raises `RunError` where all are damaged, naming each, and where a newer version wrote the newest.
     """
     restore_folders(run_dir / CHECKPOINTS_FOLDER)
     folders = checkpoint_folders(run_dir)
@@ -73,27 +82,33 @@ def load_newest(run_dir: Path) -> tuple[Checkpoint | None, list[str]]:
             for other in damaged:
                 other.rename(other.with_name(f"damaged-{other.name}"))
             return Checkpoint(folder, meta, files), problems
+        except NewerFormatError as error:
+            raise RunError(str(error)) from None  # going back would take its place
         except PolicyError as error:
             damaged.append(folder)
             problems.append(f"{error.args[0].split(';')[0]}; going back to the one before")
     if folders:
+        each = "; ".join(problem.split(";")[0] for problem in problems)
         raise RunError(
-            f"every checkpoint in {run_dir / CHECKPOINTS_FOLDER} is damaged; remove the folder to begin anew"
+            f"every checkpoint in {run_dir / CHECKPOINTS_FOLDER} is damaged: {each}; "
+            "restore one from a copy, or remove the folder to begin anew"
         )
     return None, problems
 
 
 def mark_best(run_dir: Path, folder: Path) -> None:
     """Point `best` in the run folder at a checkpoint."""
-    temporary = run_dir / f"{TEMPORARY}best"
+    temporary = run_dir / f"{TEMPORARY}link-to-best"
     with contextlib.suppress(FileNotFoundError):
         temporary.unlink()
     try:
         temporary.symlink_to(folder.relative_to(run_dir), target_is_directory=True)
         os.replace(temporary, run_dir / "best")
-    except OSError:  # no links on this file system: a copy does
-        shutil.rmtree(run_dir / "best", ignore_errors=True)
-        shutil.copytree(folder, run_dir / "best")
+    except OSError:
+        if (run_dir / "best").is_symlink():  # links can be made here: the disk refuses, and the old one stays
+            raise
+        # No links on this file system: a copy does, which takes the place of the old one when it is whole.
+        write_folder_atomically(run_dir / "best", {path.name: path.read_bytes() for path in folder.iterdir()})
 
 
 def prune(run_dir: Path, kept: int) -> None:

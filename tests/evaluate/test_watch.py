@@ -15,7 +15,7 @@ from strategos.evaluate.judging import Ladder
 from strategos.evaluate.report import curves_png
 from strategos.evaluate.watch import watching
 from strategos.games import make_game
-from strategos.play.agents import find_checkpoint, load_policy, read_meta
+from strategos.play.agents import find_checkpoint, load_policy, pack_meta, read_meta
 from strategos.play.exploitability import agent_exploitability
 from strategos.train.checkpoint import RunError, checkpoint_folders, run_lock, samples_of
 from tests.small_runs import straight_run
@@ -77,9 +77,9 @@ def test_the_best_is_handed_over_when_the_run_is_over_and_nobody_holds_it(run):
 )
 def test_a_run_is_over_when_its_newest_checkpoint_says_so(run, ended, over):
     file = checkpoint_folders(run)[-1] / "meta.json"
-    meta = json.loads(file.read_text())
+    meta = read_meta(file.parent)
     meta["run_state"]["ended"], meta["total_samples"] = ended, 10 * meta["samples"]
-    file.write_text(json.dumps(meta))
+    file.write_bytes(pack_meta(meta))
     with watching(run, LADDER, lambda result: None) as watch:
         assert watch.is_over == over
 

@@ -151,7 +151,7 @@ def test_a_kill_at_any_rename_leaves_a_whole_population(tmp_path, monkeypatch, c
     assert Population.load(tmp_path).weights("main-1@200") == weights(2)
 
 
-def test_damaged_and_missing_members_are_named(tmp_path):
+def test_b1_b9_damaged_and_missing_members_are_named(tmp_path):
     population = small_population()
     population.snapshot("main-1", 100, weights(1))
     population.save(tmp_path)

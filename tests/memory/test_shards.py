@@ -43,7 +43,8 @@ def test_what_was_appended_is_read_again(tmp_path):
     assert numbers(Shards(tmp_path / "none", EXAMPLE)) == []
 
 
-def test_nothing_is_read_across_a_gap(tmp_path):
+def test_b9_nothing_is_read_across_a_gap(tmp_path):
+    """Nor where a file is missing, which is the same."""
     shards = filled(tmp_path, 5)
     shards.append(examples(9, 4), 9)
     assert numbers(shards, 9) == [9, 10, 11, 12]
@@ -64,17 +65,32 @@ def test_truncating_forgets_the_future(tmp_path, end):
     assert numbers(shards) == list(range(min(end, 13) + 4))
 
 
-def test_pruning_keeps_what_may_be_needed(tmp_path):
+def test_b10_pruning_keeps_what_may_be_needed_and_files_that_are_none_of_ours(tmp_path):
     shards = filled(tmp_path, 5, 1, 7)
     (tmp_path / ".writing-examples").write_bytes(b"half")
+    others = [tmp_path / name for name in ("notes.txt", "examples-1-2.safetensors")]
+    for other in others:
+        other.write_text("mine")
     shards.prune(4)
     assert shards.spans == [(0, 5), (5, 6), (6, 13)]
     assert not list(tmp_path.glob(".writing-*"))
     shards.prune(6)
-    assert shards.spans == [(6, 13)]
+    assert shards.spans == [(6, 13)] and numbers(shards) == list(range(6, 13))
+    assert all(other.read_text() == "mine" for other in others)
 
 
-def test_damage_is_found_and_named(tmp_path):
+def test_b16_a_reader_of_what_is_pruned_meanwhile_is_told_which_file_is_gone(tmp_path):
+    shards = filled(tmp_path, 5, 6)
+    reading = shards.read(0, 11)
+    assert next(reading)["number"].tolist() == list(range(5))
+    Shards(tmp_path, EXAMPLE).prune(11)
+    with pytest.raises(
+        ShardError, match=r"examples-000000000005-000000000011.* cannot be read: No such file"
+    ):
+        next(reading)
+
+
+def test_b1_b2_damage_is_found_and_named(tmp_path):
     shards = filled(tmp_path, 5, 6)
     path = tmp_path / "examples-000000000005-000000000011.safetensors"
     whole = path.read_bytes()
@@ -93,7 +109,7 @@ def test_damage_is_found_and_named(tmp_path):
         list(shards.read(8, 12))
 
 
-def test_every_flipped_bit_of_a_packed_file_is_found():
+def test_b2_every_flipped_bit_of_a_packed_file_is_found():
     content = pack({"a": 1}, {"x": np.arange(3, dtype=np.int16), "empty": np.zeros(0)})
     assert unpack(content, "it")[0] == {"a": 1}
     assert unpack(content, "it")[1]["x"].tolist() == [0, 1, 2]

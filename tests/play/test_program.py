@@ -160,7 +160,7 @@ NEVER_ANSWERS = {
 
 
 @pytest.mark.parametrize("case", NEVER_ANSWERS)
-def test_who_never_answers_forfeits_after_so_many_faults(case, program):
+def test_k12_who_never_answers_forfeits_after_so_many_faults(case, program):
     limits = Limits(move_s=0.05, first_move_s=0.3, faults=5, end_s=0.2)
     actions, conduct, _ = play(program(NEVER_ANSWERS[case], limits), 20)
     assert actions == [512] * 5 and conduct.faults == 5
@@ -248,7 +248,7 @@ def test_who_ends_but_leaves_children_behind_has_ended(program):
     assert conduct.forfeit == "at tick 1: ended by itself with exit code 5"
 
 
-def test_its_children_die_with_a_program(program, tmp_path):
+def test_k12_its_children_die_with_a_program(program, tmp_path):
     body = f"""
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if os.fork() == 0:
@@ -274,7 +274,7 @@ open({str(tmp_path / "goodbye")!r}, "w").write("done")
     assert conduct == Conduct() and (tmp_path / "goodbye").read_text() == "done"
 
 
-def test_who_does_not_end_is_killed(program, tmp_path):
+def test_k12_who_does_not_end_is_killed(program, tmp_path):
     body = f"""
 open({str(tmp_path / "me")!r}, "w").write(str(os.getpid()))
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -354,7 +354,7 @@ def test_builds_where_the_ruleset_has_them(program):
     assert session.conduct(0) == Conduct(illegal=1)
 
 
-def test_memory_is_limited(program):
+def test_k12_memory_is_limited(program):
     limits = Limits(move_s=60, first_move_s=60, memory_bytes=200 << 20)
     _, conduct, _ = play(program("frame(); hoard = bytearray(400 << 20); say('1 0 0 0 0\\n')", limits), 1)
     assert "MemoryError" in conduct.forfeit

@@ -48,10 +48,10 @@ def require_whole(told: dict) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_a6_killed_with_two_hundred_games(tmp_path):
-    told = drive(tmp_path, 200, 2, 1, 1000)
+def test_a6_killed_with_a_thousand_games(tmp_path):
+    told = drive(tmp_path, 1000, 2, 1, 2500)
     require_whole(told)
-    assert told["resumed"] >= 200 and told["ticks"] > 800, told
+    assert told["resumed"] >= 1900 and told["ticks"] > 2000, told
 
 
 @pytest.mark.timeout(300)

@@ -274,7 +274,7 @@ def test_F11_streams_that_are_opened_and_dropped(server, client, alive):
     seat = client.create("generals", BOARD, name="me", private=True)
     request = game_service_pb2.StreamGameRequest(token=seat.token).SerializeToString()
     invoke = client.channel.unary_stream("/strategos.v1.GameService/StreamGame")
-    for _ in range(40):
+    for _ in range(1000):
         streams = [invoke(request) for _ in range(10)]
         for stream in streams:
             stream.cancel()

@@ -1,4 +1,4 @@
-"""What is kept: whole turns or nothing, exactly once in a file, on a full disk, by one server at a time."""
+"""What is kept: whole turns or nothing, exactly once in a file, by one server at a time."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +162,39 @@ def test_finished_games_become_records_exactly_once(tmp_path):
     assert archive.write(10) == 0
 
 
+def test_who_stops_waits_for_the_file_that_is_being_written(tmp_path, monkeypatch):
+    """The task that writes is cancelled, its thread is not: two at once would write the same games."""
+    free, at_work, most = threading.Event(), [], []
+
+    async def work():
+        hall = Hall(settings(tmp_path, record_games=1))
+        await hall.start()
+        write = hall._archive.write
+
+        def slowly(number: int) -> int:
+            at_work.append(number)
+            most.append(len(at_work))
+            assert free.wait(60)
+            written = write(number)
+            at_work.pop()
+            return written
+
+        monkeypatch.setattr(hall._archive, "write", slowly)
+        result = await finish(hall)
+        await until(lambda: at_work)
+        stopping = asyncio.create_task(hall.stop())
+        await asyncio.sleep(0.5)  # long enough for a second one to begin, if it would
+        assert not stopping.done()
+        free.set()
+        await stopping
+        return result
+
+    result = run(work())
+    assert set(most) == {1}
+    assert len(find_records(tmp_path / "games")) == 1
+    verify(Archive(tmp_path).find(result.replay))
+
+
 @pytest.mark.parametrize("moment", ["announced", "written", "closed"])
 def test_killed_between_file_and_journal_nothing_is_lost_or_doubled(tmp_path, monkeypatch, moment):
     """Crash points: after the file is announced, after it is there, and before the ticks are let go."""
@@ -216,59 +250,7 @@ def test_a_note_that_cannot_be_written_holds_up_nobody(tmp_path):
     journal.close()
 
 
-_FULL_DISK = """
-import asyncio, resource, signal, sys
-sys.path.insert(0, {here!r})
-from pathlib import Path
-from halls import duel, both_pass, settings, until, run
-from strategos.play.record import verify
-from strategos.server.hall import Hall
-
-def limit(size):
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-
-async def work():
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    async with Hall(settings(Path({data!r}))) as hall:
-        first, second = await duel(hall)
-        mailbox = hall.listen(first.token)
-        await both_pass(hall, first, second, ticks=3)
-        limit(1)
-        await both_pass(hall, first, second, ticks=5)
-        await until(lambda: hall._journal.alarm)
-        await both_pass(hall, first, second, ticks=5)
-        ticket = await hall.create({options}, name="eve", address="e")  # and new rooms open
-        limit(resource.RLIM_INFINITY)
-        await until(lambda: (hall._clockwork.wake() or not hall._journal.alarm))
-        await both_pass(hall, first, second, ticks=2)
-        _, events = await mailbox.next()
-        assert [event.data["what"] for event in events if event.kind == "alarm"] == [
-            "recording has stopped", "recording goes on"], events
-        hall.surrender(first.token)
-        await until(lambda: hall.snapshot(first.token).result)
-        record = hall.replay(hall.snapshot(first.token).result.replay)
-        verify(record)
-        assert record.ticks == 16, record.ticks
-    print("whole")
-
-from strategos.server.hall import RoomOptions
-run(work())
-"""
-
-
-def test_b4_b5_on_a_full_disk_games_go_on_and_are_whole_afterwards(tmp_path):
-    program = _FULL_DISK.format(
-        here=str(HERE), data=str(tmp_path / "data"), options=f"RoomOptions(options={options().options!r})"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=200, cwd=HERE.parents[1]
-    )
-    assert done.returncode == 0 and "whole" in done.stdout, done.stderr[-3000:]
-    with sqlite3.connect(tmp_path / "data" / "journal.sqlite") as journal:
-        assert journal.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-
-
-def test_what_does_not_fit_while_the_disk_is_full_is_told(tmp_path, monkeypatch):
+def test_b4_what_does_not_fit_while_the_disk_is_full_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr("strategos.server.records.journal.KEPT_NOTES", 5)
     alarms, lost = [], []
     journal = Journal(tmp_path / "j.sqlite", on_alarm=alarms.append, on_lost=lost.append)
@@ -306,7 +288,7 @@ def test_unrecorded_games_say_so(tmp_path):
     run(work())
 
 
-def test_bit_rot_in_a_file_of_records_is_told(tmp_path):
+def test_b2_bit_rot_in_a_file_of_records_is_told(tmp_path):
     async def work():
         async with Hall(settings(tmp_path)) as hall:
             result = await finish(hall)

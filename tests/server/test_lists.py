@@ -238,7 +238,7 @@ def test_b14_with_a_clock_that_jumps_back_games_are_kept_in_their_order(tmp_path
     assert [entry.seed for entry in find_records(tmp_path / "games")] == seeds
 
 
-def test_a_game_that_is_written_to_a_file_while_it_is_read_is_whole(tmp_path, monkeypatch):
+def test_b16_a_game_that_is_written_to_a_file_while_it_is_read_is_whole(tmp_path, monkeypatch):
     read = archives._from_journal
 
     async def work():

@@ -1,7 +1,9 @@
-"""A real server that is stopped in the middle, whose clock jumps, that has no files left: A13, B14, L8."""
+"""A real server that is stopped in the middle, whose clock jumps, that has no files left, that logs all:
+A13, B14, J14, L8."""
 
 from __future__ import annotations
 
+import json
 import resource
 import signal
 import socket
@@ -12,6 +14,7 @@ import time
 import httpx
 import pytest
 from server_processes import BOARD, ControlGame, ServerProcess, host, passing, until
+from websockets.sync.client import connect
 
 from strategos.client.messages import ServerError
 from strategos.client.sync import Client, Seat
@@ -158,3 +161,56 @@ def test_l8_without_files_it_sheds_and_recovers(tmp_path, entrance):
         assert client.replay(replay).ticks == 2
         game.require_ticking()
         assert len(server.said) < 200, server.said[-10:]
+
+
+def told_in_every_way(server: ServerProcess, token: str, user_id: str) -> None:
+    """A token, and the user id of a player of generals.io, where they belong and where they do not."""
+    with (
+        httpx.Client(base_url=f"http://127.0.0.1:{server.http_port}", trust_env=False, timeout=30) as web,
+        server.client() as client,
+    ):
+        for path in (f"/api/rooms/{token}", f"/api/replays/{token}", f"/api/rooms?page={token}", f"/{token}"):
+            web.get(path, headers={"authorization": f"Bearer {token}", "cookie": token})
+        web.post("/api/rooms", json={"name": token, "surprise": token})
+        for name in (token, token[:30]):
+            with pytest.raises(ServerError):
+                client.create("generals", BOARD, name=name, agents={1: token})
+        with pytest.raises(ServerError):
+            client.replay(token)
+    page = f"ws://127.0.0.1:{server.http_port}"
+    for hello in (token, token[:-6] + "AAAAAA"):
+        with connect(f"{page}/ws", proxy=None) as line:
+            line.send(json.dumps({"type": "hello", "token": hello}))
+            if json.loads(line.recv(timeout=30))["type"] != "error":
+                line.send(json.dumps({"type": token, "action": token}))
+                line.recv(timeout=30)
+    with connect(f"{page}/socket.io/?EIO=3&transport=websocket", proxy=None) as line:
+        for event in (
+            ["set_username", user_id, "ann"],
+            ["play", user_id],
+            [user_id, token],
+            ["attack", token],
+        ):
+            line.send(f"42{json.dumps(event)}")
+        line.send(f"nonsense {token}")
+        while "error_set_username" not in line.recv(timeout=30):
+            pass
+
+
+def test_j14_no_secret_stands_in_the_log_or_the_files_of_a_server(tmp_path):
+    user_id = "a-user-id-that-nobody-else-knows"
+    with host(tmp_path / "data", log_level="debug") as server, server.client() as client:
+        seats = duel(client)
+        told_in_every_way(server, seats[0].token, user_id)
+        pass_both(seats, 0)
+        seats[0].surrender()
+        until(lambda: seats[1].state().result)
+        secrets = [seat.token for seat in seats] + [(server.data / "worker.key").read_text().strip(), user_id]
+    said = "".join(server.said)
+    assert "a game has ended" in said
+    for secret in secrets:
+        assert not [part for part in secret.split(".") if part in said]
+    for file in server.data.rglob("*"):
+        if file.is_file() and file.name not in ("keys.json", "worker.key"):
+            content = file.read_bytes()
+            assert not [secret for secret in secrets if secret.encode() in content], file

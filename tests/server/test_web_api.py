@@ -270,6 +270,13 @@ def test_g12_compressed_bodies_are_not_unpacked(client, encoding):
     refused(client.post("/api/rooms", content=bomb, headers=headers), 415)
 
 
+def test_l5_a_flood_of_new_games_is_told_429(tmp_path):
+    with house(tmp_path / "host", creates_per_minute=3) as small, small.client() as asking:
+        answers = [asking.post("/api/rooms", content=NEW, headers=JSON) for _ in range(20)]
+        assert [answer.status_code for answer in answers] == [201] * 3 + [429] * 17
+        assert refused(answers[-1], 429)["code"] == "exhausted"
+
+
 @pytest.mark.parametrize(
     "name",
     ["", "x" * 33, "x" * 65, "a\u202eb", "\u200b", "a\x07", "random", "Ｒandom", 7, None, ["a"]],
@@ -292,7 +299,7 @@ def test_l7_names_are_shown_as_they_are(server):
         assert talk.until("state")["names"][0] == "two lines"
 
 
-def test_an_agent_is_named_and_never_a_path(client):
+def test_g9_an_agent_is_named_and_never_a_path(client):
     for agent in ("/etc/passwd", "../host", "cmd:id", "runs/x", "nobody", "hunter\x00"):
         body = {"name": "ann", **DUEL, "agents": {"1": agent}}
         assert client.post("/api/rooms", json=body).status_code in (400, 404, 422)

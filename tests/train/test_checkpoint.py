@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from strategos.durable import TEMPORARY, write_atomically
+from strategos.play import agents
+from strategos.play.agents import PolicyError, read_meta
 from strategos.train.checkpoint import (
     RunError,
     checkpoint_folders,
@@ -53,7 +56,7 @@ def test_a_folder_without_checkpoints(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "missing", "meta", "meta_missing"])
-def test_a_damaged_one_is_passed_over_and_named(tmp_path, damage):
+def test_b1_b2_b9_a_damaged_one_is_passed_over_and_named(tmp_path, damage):
     save(tmp_path, 1)
     newest = save(tmp_path, 2)
     weights = newest / "ema.safetensors"
@@ -72,10 +75,78 @@ def test_a_damaged_one_is_passed_over_and_named(tmp_path, damage):
     assert len(problems) == 1 and str(newest) in problems[0] and "the one before" in problems[0]
 
 
-def test_all_damaged_is_an_error(tmp_path):
-    (save(tmp_path, 1) / "ema.safetensors").write_bytes(b"")
-    with pytest.raises(RunError, match="every checkpoint"):
+def test_b2_of_what_a_checkpoint_says_about_itself_no_bit_may_change(tmp_path):
+    file = save(tmp_path, 12) / "meta.json"
+    told, content = read_meta(file.parent), file.read_bytes()
+    for place in range(len(content)):
+        for bit in (1, 4, 64, 128):
+            file.write_bytes(content[:place] + bytes([content[place] ^ bit]) + content[place + 1 :])
+            try:
+                found = read_meta(file.parent)
+            except PolicyError as error:
+                assert str(file) in str(error)
+            else:  # white space, or the name of the hash itself: all that it seals is as it was
+                assert {name: found[name] for name in told} == told
+
+
+def test_b3_where_all_are_damaged_each_is_named(tmp_path):
+    folders = [save(tmp_path, samples) for samples in (1, 2, 3)]
+    (folders[0] / "ema.safetensors").write_bytes(b"")
+    (folders[1] / "other").unlink()
+    (folders[2] / "meta.json").write_text("{")
+    with pytest.raises(RunError, match=r"every checkpoint .* restore one from a copy, or remove") as refused:
         load_newest(tmp_path)
+    for file in (folders[0] / "ema.safetensors", folders[1] / "other", folders[2] / "meta.json"):
+        assert str(file) in str(refused.value)
+    assert checkpoint_folders(tmp_path) == folders  # nothing was renamed: somebody may repair them
+
+
+def test_b10_what_is_no_checkpoint_is_left_alone(tmp_path):
+    for samples in (1, 2, 3):
+        (save(tmp_path, samples) / "notes.txt").write_text("mine")
+    others = [tmp_path / "checkpoints" / name for name in ("step-notes", "step-000000000002.zip", "README")]
+    for other in others:
+        other.mkdir()
+    prune(tmp_path, 2)
+    assert [folder.name[-1] for folder in checkpoint_folders(tmp_path)] == ["2", "3"]
+    found, problems = load_newest(tmp_path)
+    assert found is not None and problems == [] and found.meta["samples"] == 3
+    assert sorted(found.files) == ["ema.safetensors", "other"]
+    assert all(other.is_dir() for other in others)
+
+
+def test_b11_a_checkpoint_of_a_newer_version_is_refused_and_not_taken_for_damaged(tmp_path, monkeypatch):
+    save(tmp_path, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(agents, "META_FORMAT", 2)
+        newest = save(tmp_path, 2)
+    newer = "was written by a newer Strategos .format 2, this one reads 1."
+    with pytest.raises(RunError, match=newer):
+        load_newest(tmp_path)
+    with pytest.raises(PolicyError, match=newer):
+        read_meta(newest)
+    assert newest in checkpoint_folders(tmp_path)
+
+
+def test_b12_a_checkpoint_from_before_formats_had_numbers_is_read(tmp_path):
+    """Its list has neither a number nor a hash of itself."""
+    file = save(tmp_path, 1, b"old") / "meta.json"
+    told = json.loads(file.read_text())
+    file.write_text(json.dumps({name: told[name] for name in ("network", "samples", "files")}))
+    found, problems = load_newest(tmp_path)
+    assert found is not None and problems == []
+    assert found.files["ema.safetensors"] == b"old" and found.meta["samples"] == 1
+
+
+def test_b14_the_newest_is_that_of_the_most_samples_whatever_a_clock_said(tmp_path):
+    for samples in (999, 2000, 10**12):
+        folder = save(tmp_path, samples)
+        os.utime(folder, (2e9 - samples / 1e3, 2e9 - samples / 1e3))
+    assert [int(folder.name[5:]) for folder in checkpoint_folders(tmp_path)] == [999, 2000, 10**12]
+    found, _ = load_newest(tmp_path)
+    assert found is not None and found.meta["samples"] == 10**12
+    prune(tmp_path, 1)
+    assert checkpoint_folders(tmp_path) == [found.folder]
 
 
 def test_the_best_and_the_newest_are_kept(tmp_path):

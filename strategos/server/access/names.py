@@ -12,6 +12,13 @@ NOBODY = "Anonymous"
 _VISIBLE = ("L", "M", "N", "P", "S")
 """Letters, marks, numbers, punctuation, symbols: no control, format, private or unassigned character."""
 _CHAT_CHARACTERS = 200
+_LOOK_ALIKE = str.maketrans(
+    "АВЕЅІЈКМНОРСТУХԚԜҺаеѕіјорсухԁԛԝһ"
+    "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧαοιρνυκτχıɡɩ",
+    "ABESIJKMHOPCTYXQWHaesijopcyxdqwh"
+    "ABEZHIKMNOPTYXaoipvuktxigi",
+)  # fmt: skip
+"""Cyrillic, Greek and other letters that are drawn like one of ours."""
 
 
 def clean_name(name: str, reserved: Collection[str] = ()) -> str:
@@ -62,5 +69,5 @@ def _require_visible(text: str, what: str) -> None:
 
 def _bare(name: str) -> str:
     """What two names have in common that look the same at a glance."""
-    letters = unicodedata.normalize("NFKD", name).casefold()
+    letters = unicodedata.normalize("NFKD", name).translate(_LOOK_ALIKE).casefold()
     return "".join(character for character in letters if character.isalnum())

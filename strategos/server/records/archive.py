@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from strategos import __version__
+from strategos.durable import sync_folder
 from strategos.play.record import GameRecord, RecordError, read_records, records_path, write_records
 from strategos.server.records.journal import JournalError, connect, ticks_of
 from strategos.server.terms import HallError
@@ -110,6 +111,7 @@ class Archive:
                 damaged.append(replay)
         if records and not records_path(self.folder, number).exists():
             write_records(self.folder, records, number)
+        sync_folder(self.folder)  # the file's name is safe before the only other copy goes
         journal.execute("BEGIN IMMEDIATE")
         try:
             for place, (replay, room) in enumerate(kept):

@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 import structlog
 
+from strategos.server.records.log_tail import dropped_bytes
+
 VERSION = 2
 KEPT_NOTES = 200_000
 """Notes that wait while the disk refuses; about 100 bytes each."""
@@ -150,8 +152,8 @@ class Journal:
 
     A commit goes to the system and not to the disk itself, which takes a tenth of a millisecond: less than
     the two changes of threads that a writer of its own would cost. What waits for the disk, the checkpoint,
-    is on a thread. `on_alarm(text)` is called when the disk refuses and, with "", when it takes again;
-    `on_lost(rooms)` names the rooms of which ticks were lost.
+    is on a thread. `on_alarm(text)` is called when the disk refuses, be it to write or to keep what was
+    written, and, with "", when it takes again; `on_lost(rooms)` names the rooms of which ticks were lost.
     """
 
     def __init__(
@@ -164,9 +166,15 @@ class Journal:
         self.path = path
         self._on_alarm, self._on_lost = on_alarm, on_lost
         self.alarm = ""
-        """Why nothing is recorded at present; "" where all is well."""
+        """Why nothing is recorded at present, or not for good; "" where all is well."""
+        self._refusal = ""
+        """Why the last notes were not written."""
+        self._unsynced = ""
+        """Why the last checkpoint did not come onto the disk; its thread says so."""
         self._notes: list[_Note] = []
         self._retry_at = 0.0
+        if dropped := dropped_bytes(path):
+            log.warning("the journal ended in the middle of a write, which is lost", bytes=dropped)
         self._connection = connect(path)
         # The archive writes, too, for a millisecond at a time: rather than wait long, try with the next turn.
         self._connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
@@ -181,20 +189,26 @@ class Journal:
 
     def commit(self) -> None:
         """Write all notes in one transaction; where the disk refuses they stay noted, and the games go on."""
-        if not self._notes or (self.alarm and time.monotonic() < self._retry_at):
-            return
+        if self._notes and time.monotonic() >= self._retry_at:
+            self._write()
+        self._tell()
+
+    def _write(self) -> None:
         try:
             self._transact(self._notes)
         except _NEVER:
             self._one_by_one()
-            return
         except (sqlite3.Error, OSError) as error:
             self._refused(error)
-            return
-        self._notes = []
-        if self.alarm:
-            self.alarm = ""
-            self._on_alarm("")
+        else:
+            self._notes, self._refusal = [], ""
+
+    def _tell(self) -> None:
+        """Raise the alarm, or end it."""
+        alarm = self._refusal or self._unsynced
+        if bool(alarm) != bool(self.alarm):
+            self.alarm = alarm
+            self._on_alarm(alarm)
 
     def read(self, statement: str, *values: Any) -> list[tuple]:
         """Rows of what was committed; for small reads."""
@@ -209,15 +223,15 @@ class Journal:
         self.commit()
         self._stop.set()
         self._thread.join()
+        self._tell()
         self._connection.close()
 
     def _refused(self, error: Exception) -> None:
         """Keep the notes for later; the ticks among them only as long as they are not too many."""
         busy = "locked" in str(error)  # the archive is writing: the next turn tries again
         self._retry_at = 0.0 if busy else time.monotonic() + RETRY_S
-        if not self.alarm and not busy:
-            self.alarm = f"recording has stopped: {error}"
-            self._on_alarm(self.alarm)
+        if not busy:
+            self._refusal = f"recording has stopped: {error}"
         if len(self._notes) > KEPT_NOTES:
             lost = {values[0] for statement, values in self._notes if statement in _OF_TICKS}
             self._notes = [note for note in self._notes if note[0] not in _OF_TICKS][-KEPT_NOTES:]
@@ -237,6 +251,7 @@ class Journal:
                 self._notes = [*notes[place:], *self._notes]
                 self._refused(error)
                 return
+        self._refusal = ""
 
     def _transact(self, notes: list[_Note]) -> None:
         connection = self._connection
@@ -261,8 +276,12 @@ class Journal:
             ended = False
             while not ended:
                 ended = self._stop.wait(CHECKPOINT_S)
-                with contextlib.suppress(sqlite3.Error):  # a full disk: the log grows, and the next one tries
+                try:
                     connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                    self._unsynced = ""
+                except sqlite3.Error as error:  # the log grows, and the next checkpoint tries again
+                    if "locked" not in str(error):
+                        self._unsynced = f"what is recorded does not reach the disk: {error}"
 
 
 def connect(path: Path) -> sqlite3.Connection:
