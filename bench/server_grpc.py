@@ -1,11 +1,12 @@
-"""The gRPC entrance: actions a second in batches, calls a second, experiences a second to one consumer.
+"""The gRPC entrance, a second: actions in batches, calls, moves of one seat, experiences to one consumer.
 
     python bench/server_grpc.py [--json] [--quick]
 
 The server is a process of its own, the client is this one; both share the machine. `batch/...` plays actions
 of any kind in 512 games a call (1,024 actions), with and without what the players see. `unary/...` asks for
-the state of one seat. `experience/...` streams recorded games, made into chunks while they are streamed: to a
-consumer that keeps the bytes, and to one that makes arrays of them.
+the state of one seat. `moves/...` plays one seat against a bot, the ways in turns: with a call for each move,
+with all moves on one stream, and as the steps of a `RemoteEnv`. `experience/...` streams recorded games, made
+into chunks while they are streamed: to a consumer that keeps the bytes, and to one that makes arrays of them.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import numpy as np
-from measurement import Options, parse_options, rates, report
+from measurement import Options, parse_options, rates, rates_in_turns, report
 
 GAMES = 512
 BOARD = {"height": 20, "width": 20}
@@ -101,6 +103,54 @@ def measure_calls(options: Options, address: str) -> None:
         report(options, "unary/eight", rates(at_once, repetitions), "calls/s", target="4,000 to 6,000")
 
 
+def measure_moves(options: Options, address: str) -> None:
+    """`moves/...`: moves a second of one seat that waits for the bot's before its next one."""
+    from strategos.client import Client, RemoteEnv, State
+    from strategos.client.sync import Seat
+
+    moves = 200
+
+    def new_game(client: Client) -> Seat:
+        return client.create(
+            "generals", BOARD, name="bench", agents={1: "random"}, tick_limit=moves, private=True
+        )
+
+    def by_calls() -> float:
+        seat = new_game(client)
+        return sum(1 for state in seat.states() if seat.act(_first(state.legal), tick=state.tick))
+
+    def on_a_stream() -> float:
+        moved = -1
+        with new_game(client).play() as game:
+            for update in game:
+                if isinstance(update, State) and update.my_turn and update.tick > moved:
+                    moved = update.tick
+                    game.act(_first(update.legal), tick=moved)
+        return moved + 1
+
+    def of_an_environment() -> float:
+        _, info = env.reset()
+        while "replay" not in info:
+            *_, info = env.step(_first(info["action_mask"]))
+        return info["tick"]
+
+    with Client(address) as client:
+        env = RemoteEnv(address, "generals", BOARD, opponents={1: "random"}, tick_limit=moves, client=client)
+        works = {"calls": by_calls, "stream": on_a_stream, "environment": of_an_environment}
+        rates_in_turns(works, 1)
+        measured = rates_in_turns(works, 4 if options.quick else 15)
+        calls = measured.pop("calls")
+        report(options, "moves/calls", calls, "moves/s")
+        for name, values in measured.items():
+            ratio = median(values) / median(calls)
+            report(options, f"moves/{name}", values, "moves/s", peer="moves/calls", ratio=ratio)
+        env.close()
+
+
+def _first(legal: np.ndarray) -> int:
+    return int(legal.argmax())
+
+
 def measure_experience(options: Options, address: str, key: str) -> None:
     """`experience/...`: steps a second out of records, as bytes and as arrays, and bytes of a step."""
     from strategos.client import Client
@@ -161,6 +211,7 @@ def main() -> None:
             address = f"127.0.0.1:{ports.get(timeout=120)}"
             measure_batches(options, address)
             measure_calls(options, address)
+            measure_moves(options, address)
             measure_experience(options, address, (Path(folder) / "worker.key").read_text().strip())
         finally:
             child.terminate()

@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 
 from strategos.client import messages
-from strategos.client.messages import TIMEOUT_S, Answer, Event, ServerError, State, StateStream, refusals
+from strategos.client.messages import TIMEOUT_S, Answer, Event, State, StateStream, refusals, stream_end
 from strategos.play.record import GameRecord
 from strategos.server.grpc.v1 import game_service_pb2 as v1
 from strategos.server.grpc.v1 import (
@@ -37,7 +37,7 @@ class AsyncClient:
         timeout_s: float = TIMEOUT_S,
         options: Sequence[tuple[str, int | str]] = (),
     ) -> None:
-        options = [*messages.channel_options(), *options]
+        options = messages.channel_options(options)
         if credentials is None:
             self.channel = grpc.aio.insecure_channel(address, options)
         else:
@@ -118,10 +118,12 @@ class AsyncClient:
             request = v1.GetReplayRequest(replay=replay)
             return messages.read_replay(await self.stub.GetReplay(request, timeout=self.timeout_s))
 
-    async def leaderboard(self, game: str, size: int = 50) -> list[rating_service_pb2.Standing]:
-        """The best players."""
+    async def leaderboard(
+        self, game: str, size: int = 50, *, mode: str = ""
+    ) -> list[rating_service_pb2.Standing]:
+        """The best players; of Generals in `mode` 1v1 (which "" is, too), ffa or teams."""
         stub = rating_service_pb2_grpc.RatingServiceStub(self.channel)
-        request = rating_service_pb2.GetLeaderboardRequest(game=game, size=size)
+        request = rating_service_pb2.GetLeaderboardRequest(game=game, size=size, mode=mode)
         with refusals():
             return list((await stub.GetLeaderboard(request, timeout=self.timeout_s)).standings)
 
@@ -143,6 +145,7 @@ class AsyncPlay:
     def __init__(self, seat: AsyncSeat) -> None:
         self._seat, self._stream = seat, StateStream(seat.game)
         self._call: Any = None
+        self._writing = asyncio.Lock()  # gRPC takes one message after the other, or breaks the stream off
 
     async def __aenter__(self) -> AsyncPlay:
         self._call = self._seat._stub.PlayGame()
@@ -160,15 +163,21 @@ class AsyncPlay:
                 yield self._stream.read_any(update)
 
     async def act(self, action: int, *, tick: int | None = None, key: str = "") -> None:
-        """Send one move for the coming tick, or for `tick` and no other; its `Answer` is among the news."""
+        """Send one move for the coming tick, or for `tick` and no other; its `Answer` is among the news.
+
+        `ServerError` "over" where the stream has ended, or what ended it.
+        """
         await self._write(messages.move_request(action, tick, key))
 
     async def _write(self, request: v1.PlayGameRequest) -> None:
         with refusals():
             try:
-                await self._call.write(request)
+                async with self._writing:
+                    await self._call.write(request)
             except asyncio.InvalidStateError:
-                raise ServerError("over", "the stream has ended") from None
+                call = self._call
+                status, details = await call.code(), await call.details()
+                raise stream_end(status, details, await call.trailing_metadata()) from None
 
 
 class AsyncSeat:
@@ -188,7 +197,7 @@ class AsyncSeat:
             return messages.read_state(self.game, await self._stub.GetGameState(request, **self._limits))
 
     async def updates(self) -> AsyncGenerator[State | Event]:
-        """Every state that is not outdated when it is read, and all events; ends with the game."""
+        """Every state that is not outdated when it is sent, and all events; ends with the game."""
         stream, call = StateStream(self.game), self._stub.StreamGame(v1.StreamGameRequest(token=self.token))
         try:
             with refusals():

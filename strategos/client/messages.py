@@ -31,6 +31,9 @@ TIMEOUT_S = 30.0
 ATTEMPTS = 4
 """Of a call that may be made again, where the server cannot be reached."""
 RETRY_S = 0.25
+PING_S, PING_ANSWER_S = 15.0, 15.0
+"""A line that is silent for so long while a call waits is asked whether it is still there; without an answer
+after so long again it is lost. A stream has no deadline: without this a dead line would never be noticed."""
 _PHASES = {
     v1.PHASE_OPEN: "open",
     v1.PHASE_PREPARING: "preparing",
@@ -62,9 +65,19 @@ def refusals() -> Iterator[None]:
 
 def server_error(error: Any) -> ServerError:
     """The `ServerError` of a failed call."""
-    trailing = dict(error.trailing_metadata() or ())
-    code = trailing.get(CODE_KEY) or error.code().name.lower()
-    return ServerError(str(code), error.details() or "the server did not say why")
+    return _failure(error.code(), error.details(), error.trailing_metadata())
+
+
+def stream_end(status: grpc.StatusCode, details: str | None, trailing: Any) -> ServerError:
+    """Why nothing can be sent on a stream that is done: "over" after its end, or what broke it off."""
+    if status is grpc.StatusCode.OK:
+        return ServerError("over", "the stream has ended")
+    return _failure(status, details, trailing)
+
+
+def _failure(status: grpc.StatusCode, details: str | None, trailing: Any) -> ServerError:
+    code = dict(trailing or ()).get(CODE_KEY) or status.name.lower()
+    return ServerError(str(code), details or "the server did not say why")
 
 
 @dataclass(frozen=True)
@@ -79,6 +92,8 @@ class Result:
     """For `replay`; empty where the game could not be recorded."""
     reason: str
     ratings: tuple[float | None, ...]
+    unrated: str
+    """Why a game that would count is not rated; else empty."""
 
 
 @dataclass(frozen=True)
@@ -188,6 +203,7 @@ def read_result(message: v1.GameResult) -> Result:
         replay=message.replay,
         reason=message.reason,
         ratings=tuple(None if math.isnan(each) else each for each in message.ratings),
+        unrated=message.unrated,
     )
 
 
@@ -287,7 +303,7 @@ def seat_request(token: str) -> v1.PlayGameRequest:
 
 
 def move_request(action: int, tick: int | None, key: str) -> v1.PlayGameRequest:
-    """A further request of `play`; what is sent once needs no key."""
+    """A further request of `play`; what is sent once only needs no key."""
     return v1.PlayGameRequest(move=v1.SubmitActionRequest(action=action, tick=tick, idempotency_key=key))
 
 
@@ -306,8 +322,11 @@ _REPEATABLE = {
 """Calls that do the same when they are made twice: actions have keys, or the number of their step."""
 
 
-def channel_options() -> list[tuple[str, int | str]]:
-    """Of every channel: answers of batches are large; what may be repeated is, while the server is away."""
+def channel_options(others: Sequence[tuple[str, int | str]] = ()) -> list[tuple[str, int | str]]:
+    """Of every channel: answers of batches are large; what may be repeated is, while the server is away.
+
+    What `others` say otherwise holds: gRPC would take the first of two.
+    """
     service_config = {
         "methodConfig": [
             {
@@ -326,8 +345,13 @@ def channel_options() -> list[tuple[str, int | str]]:
             }
         ]
     }
-    return [
-        ("grpc.max_receive_message_length", ANSWER_BYTES),
-        ("grpc.max_send_message_length", ANSWER_BYTES),
-        ("grpc.service_config", json.dumps(service_config)),
-    ]
+    ours: dict[str, int | str] = {
+        "grpc.max_receive_message_length": ANSWER_BYTES,
+        "grpc.max_send_message_length": ANSWER_BYTES,
+        "grpc.service_config": json.dumps(service_config),
+        "grpc.keepalive_time_ms": int(PING_S * 1000),
+        "grpc.keepalive_timeout_ms": int(PING_ANSWER_S * 1000),
+        "grpc.http2.ping_timeout_ms": int(PING_ANSWER_S * 1000),  # of gRPC's own pings, too: 60 s else
+        "grpc.http2.max_pings_without_data": 0,  # as many as it takes: who looks on says nothing for hours
+    }
+    return list({**ours, **dict(others)}.items())

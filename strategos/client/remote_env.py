@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from strategos.client.messages import Event, ServerError, State
-from strategos.client.sync import Client, Seat
+from strategos.client.messages import Answer, ServerError, State
+from strategos.client.sync import Client, Play, Seat
 from strategos.games import make_game
 
 Encoder = Callable[[State], np.ndarray]
@@ -60,7 +61,9 @@ class RemoteEnv(gymnasium.Env[Any, np.int64]):
         self._own_client = client is None
         self._client = client or Client(address)
         self._table: Seat | None = None
-        self._updates: Generator[State | Event] | None = None
+        self._play: Play | None = None
+        self._line = ExitStack()
+        """Holds the stream of the game open."""
         self._state: State | None = None
         self._illegal_actions = 0
 
@@ -79,14 +82,14 @@ class RemoteEnv(gymnasium.Env[Any, np.int64]):
             seed=int(self.np_random.integers(2**62)),
             tick_limit=self._tick_limit,
         )
-        self._updates = self._table.updates()
+        self._play = self._line.enter_context(self._table.play())
         self._illegal_actions = 0
-        state = self._next_turn(-1)
+        state = self._next_turn(-1, answered=True)
         return self._encode(state), self._info(state)
 
     def step(self, action: np.int64 | int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Play an action and wait until this seat has to move again, or the game is over."""
-        if self._table is None or self._state is None or self._state.phase == "over":
+        if self._play is None or self._state is None or self._state.phase == "over":
             raise gymnasium.error.ResetNeeded("this game is over or was never begun; call reset()")
         state, number = self._state, int(action)
         if not 0 <= number < self.game.spec.num_actions:
@@ -95,8 +98,8 @@ class RemoteEnv(gymnasium.Env[Any, np.int64]):
             self._illegal_actions += 1
             number = self.game.spec.num_actions - 1 if self.game.spec.simultaneous else -1
         if number >= 0:
-            self._table.act(number, tick=state.tick)
-            state = self._next_turn(state.tick)
+            self._play.act(number, tick=state.tick)
+            state = self._next_turn(state.tick, answered=False)
         over, reward = state.phase == "over", 0.0
         truncated = over and state.result is not None and state.result.reason != "played"
         if over and state.result is not None:
@@ -123,27 +126,31 @@ class RemoteEnv(gymnasium.Env[Any, np.int64]):
         if self._own_client:
             self._client.close()
 
-    def _next_turn(self, tick: int) -> State:
-        """The next state in which this seat has to move, or the last one of the game."""
-        assert self._updates is not None
-        for update in self._updates:
-            if not isinstance(update, State) or update.view is None:
-                continue
-            if (update.my_turn and update.tick > tick) or (update.phase == "over" and update.result):
-                self._state = update
-                return update
+    def _next_turn(self, tick: int, *, answered: bool) -> State:
+        """The next state in which this seat has to move, once its move is `answered`, or the game's last."""
+        assert self._play is not None
+        turn: State | None = None
+        for update in self._play:
+            if isinstance(update, Answer):
+                if update.code:
+                    raise ServerError(update.code, update.message)
+                answered = True
+            elif isinstance(update, State) and update.view is not None:
+                over = update.phase == "over" and update.result is not None
+                if over or (update.my_turn and update.tick > tick):
+                    turn = update
+                answered = answered or over
+            if turn is not None and answered:
+                self._state = turn
+                return turn
         raise ServerError("over", "the game ended without a result; call reset()")
 
     def _leave(self) -> None:
-        if self._updates is not None:
-            self._updates.close()
+        self._line.close()
         if self._table is not None and (self._state is None or self._state.phase != "over"):
-            try:
+            with suppress(ServerError):  # nothing comes of it that a new game would wait for
                 self._table.leave()
-            except ServerError as error:
-                if error.code not in ("over", "not_found", "forbidden", "unavailable"):
-                    raise
-        self._table = self._updates = self._state = None
+        self._table = self._play = self._state = None
 
     def _info(self, state: State) -> dict[str, Any]:
         info: dict[str, Any] = {
@@ -159,10 +166,8 @@ class RemoteEnv(gymnasium.Env[Any, np.int64]):
 def view_space(dtype: np.dtype) -> spaces.Dict:
     """Every field of a view as a box of its own type."""
     boxes: dict[str, spaces.Space[Any]] = {}
-    for name in dtype.names or ():
+    for name in _numbers(dtype):
         kind = dtype[name]
-        if name == "padding" or kind.base.kind not in "iu":
-            continue
         limits = np.iinfo(kind.base)
         boxes[name] = spaces.Box(limits.min, limits.max, kind.shape, kind.base.type)
     return spaces.Dict(boxes)
@@ -171,4 +176,9 @@ def view_space(dtype: np.dtype) -> spaces.Dict:
 def view_fields(state: State) -> Any:
     """The fields of a view by name; what a `RemoteEnv` observes without an encoder."""
     dtype = state.game.view_dtype
-    return {name: np.array(state.view[name], dtype[name].base) for name in view_space(dtype)}
+    return {name: np.array(state.view[name], dtype[name].base) for name in _numbers(dtype)}
+
+
+def _numbers(dtype: np.dtype) -> list[str]:
+    """The fields that are shown."""
+    return [name for name in dtype.names or () if name != "padding" and dtype[name].base.kind in "iu"]

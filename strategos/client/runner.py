@@ -1,19 +1,20 @@
 """Plays whole games with an agent: told of the start, asked for every move, told of the end.
 
-The states come as a stream; where none can be had (a proxy that does not let one through, a server that went
-away), the runner asks for the state again and again until a stream works.
+States and moves go over one stream; where none can be had (a proxy that does not let one through, a server
+that went away), the runner asks for the state again and again, and calls for each move, until a stream works.
 """
 
 from __future__ import annotations
 
+import math
+import secrets
 import time
 from collections.abc import Callable
-from contextlib import closing
 from typing import Protocol
 
 import numpy as np
 
-from strategos.client.messages import ServerError, State
+from strategos.client.messages import Answer, ServerError, State
 from strategos.client.sync import Seat
 from strategos.play.policy import Policy
 
@@ -22,9 +23,11 @@ POLL_S = 0.1
 STREAM_AGAIN_S = 30.0
 """For so long after a broken stream the state is asked for."""
 GIVE_UP_S = 60.0
-"""Without any answer of the server."""
-_TEMPORARY = ("unavailable", "deadline_exceeded", "unimplemented", "internal", "unknown", "cancelled")
-_TOO_LATE = ("late", "early", "illegal", "duplicate", "not_started", "over")
+"""After the first failure, without any answer of the server since."""
+_TEMPORARY = (
+    "unavailable", "deadline_exceeded", "unimplemented", "internal", "unknown", "cancelled", "exhausted",
+)  # fmt: skip
+_TOO_LATE = ("late", "early", "duplicate", "not_started", "over")
 """Refusals of a move after which the next state says how to go on."""
 
 
@@ -76,24 +79,33 @@ def run_agent(
 ) -> State:
     """Play the game of `seat` to its end with `agent`; the last state. Without `streaming` it only polls.
 
-    `ServerError` where the seat is not good any more, or the server does not answer for `GIVE_UP_S`.
+    `ServerError` where the seat is not good any more, the server does not answer for `GIVE_UP_S`, or the
+    agent chose a move that is not legal ("illegal"): a game without a clock would wait for another for ever.
     """
-    run = _Run(seat, agent)
-    stream_at, heard_at = clock() if streaming else float("inf"), clock()
+    run, newest = _Run(agent), 0
+    stream_at, lost_at = clock() if streaming else math.inf, math.inf
     while True:
+        run.forget_sent()
         try:
             if clock() >= stream_at:
-                with closing(seat.updates()) as updates:
-                    for update in updates:
-                        heard_at = clock()
-                        if isinstance(update, State) and run.enter(update):
-                            return update
+                with seat.play() as game:
+                    for update in game:
+                        lost_at = math.inf
+                        if isinstance(update, State) and update.tick >= newest:
+                            asked_at = clock()
+                            if run.enter(update, game.act):
+                                return update
+                            if update.seconds_left is not None and clock() - asked_at > update.seconds_left:
+                                newest = seat.state().tick  # what came meanwhile is outdated: pass over it
+                        if isinstance(update, Answer) and update.code:
+                            run.refused(ServerError(update.code, update.message))
             state = seat.state()
-            heard_at = clock()
-            if run.enter(state):
+            lost_at = math.inf
+            if run.enter(state, seat.act):
                 return state
         except ServerError as error:
-            if error.code not in _TEMPORARY or clock() - heard_at > GIVE_UP_S:
+            lost_at = min(lost_at, clock())
+            if error.code not in _TEMPORARY or clock() - lost_at > GIVE_UP_S:
                 raise
             if clock() >= stream_at:
                 stream_at = clock() + STREAM_AGAIN_S
@@ -101,15 +113,16 @@ def run_agent(
 
 
 class _Run:
-    """One game of one agent: which moves were made, what it was told."""
+    """One game of one agent: what it was told, and its last move."""
 
-    def __init__(self, seat: Seat, agent: Agent) -> None:
-        self._seat, self._agent = seat, agent
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
         self._begun = False
-        self._moved = -1
+        self._tick, self._action, self._key = -1, -1, ""
+        self._sent = False
 
-    def enter(self, state: State) -> bool:
-        """Tell the agent what there is to tell and make its move; whether the game is over."""
+    def enter(self, state: State, act: Callable[..., object]) -> bool:
+        """Tell the agent what there is to tell and make its move by `act`; whether the game is over."""
         if state.view is not None and not self._begun:
             self._begun = True
             self._agent.on_game_start(state)
@@ -117,13 +130,23 @@ class _Run:
             if state.result is not None:
                 self._agent.on_game_end(state)
             return state.result is not None
-        if state.my_turn and state.tick > self._moved:
-            self._moved = state.tick
-            action = self._agent.select_action(state)
+        if state.my_turn and (state.tick != self._tick or not self._sent):
+            if state.tick != self._tick:
+                self._tick, self._action = state.tick, self._agent.select_action(state)
+                self._key = secrets.token_urlsafe(12)
+            self._sent = True
             try:
-                self._seat.act(action, tick=state.tick)
+                act(self._action, tick=self._tick, key=self._key)
             except ServerError as error:
-                if error.code not in _TOO_LATE:
-                    self._moved = state.tick - 1
-                    raise
+                self.refused(error)
         return False
+
+    def refused(self, why: ServerError) -> None:
+        """The last move was not taken; raises `why` where the next state does not say how to go on."""
+        if why.code not in _TOO_LATE:
+            raise why
+
+    def forget_sent(self) -> None:
+        """Nobody knows whether the last move arrived, or is known to a server that was started anew: for as
+        long as its tick is the coming one it is sent once more, with its key, and played once."""
+        self._sent = False

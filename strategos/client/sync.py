@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 
 from strategos.client import messages
-from strategos.client.messages import TIMEOUT_S, Answer, Event, State, StateStream, refusals
+from strategos.client.messages import TIMEOUT_S, Answer, Event, State, StateStream, refusals, stream_end
 from strategos.play.record import GameRecord
 from strategos.server.grpc.v1 import game_service_pb2 as v1
 from strategos.server.grpc.v1 import (
@@ -23,7 +23,8 @@ from strategos.server.grpc.v1 import (
 
 class Client:
     """A connection to a server at `address` ("host:port"). `credentials` make it TLS, see
-    `grpc.ssl_channel_credentials`. `timeout_s` is the deadline of every call but streams.
+    `grpc.ssl_channel_credentials`. `timeout_s` is the deadline of every call but streams. `options` are
+    further arguments of gRPC's channel.
 
     Every refusal is a `ServerError`.
     """
@@ -34,8 +35,9 @@ class Client:
         *,
         credentials: grpc.ChannelCredentials | None = None,
         timeout_s: float = TIMEOUT_S,
+        options: Sequence[tuple[str, int | str]] = (),
     ) -> None:
-        options = messages.channel_options()
+        options = messages.channel_options(options)
         if credentials is None:
             self.channel = grpc.insecure_channel(address, options)
         else:
@@ -114,10 +116,10 @@ class Client:
             request = v1.GetReplayRequest(replay=replay)
             return messages.read_replay(self.stub.GetReplay(request, timeout=self.timeout_s))
 
-    def leaderboard(self, game: str, size: int = 50) -> list[rating_service_pb2.Standing]:
-        """The best players."""
+    def leaderboard(self, game: str, size: int = 50, *, mode: str = "") -> list[rating_service_pb2.Standing]:
+        """The best players; of Generals in `mode` 1v1 (which "" is, too), ffa or teams."""
         stub = rating_service_pb2_grpc.RatingServiceStub(self.channel)
-        request = rating_service_pb2.GetLeaderboardRequest(game=game, size=size)
+        request = rating_service_pb2.GetLeaderboardRequest(game=game, size=size, mode=mode)
         with refusals():
             return list((stub.GetLeaderboard(request, timeout=self.timeout_s)).standings)
 
@@ -158,7 +160,13 @@ class Play:
                 yield self._stream.read_any(update)
 
     def act(self, action: int, *, tick: int | None = None, key: str = "") -> None:
-        """Send one move for the coming tick, or for `tick` and no other; its `Answer` is among the news."""
+        """Send one move for the coming tick, or for `tick` and no other; its `Answer` is among the news.
+
+        `ServerError` "over" where the stream has ended, or what ended it.
+        """
+        call = self._call
+        if call.done():
+            raise stream_end(call.code(), call.details(), call.trailing_metadata())
         self._asked.put(messages.move_request(action, tick, key))
 
 
@@ -179,7 +187,7 @@ class Seat:
             return messages.read_state(self.game, self._stub.GetGameState(request, **self._limits))
 
     def updates(self) -> Generator[State | Event]:
-        """Every state that is not outdated when it is read, and all events; ends with the game."""
+        """Every state that is not outdated when it is sent, and all events; ends with the game."""
         stream, call = StateStream(self.game), self._stub.StreamGame(v1.StreamGameRequest(token=self.token))
         try:
             with refusals():

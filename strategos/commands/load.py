@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -22,6 +24,7 @@ from strategos.commands.arguments import (
 if TYPE_CHECKING:
     from strategos.client.load.figures import Report
     from strategos.client.load.measure import Plan
+    from strategos.client.load.tls import Tls
 
 DESCRIPTION = (
     "Measure how fast a server answers agents that play by chance. Exit code 1 if anything went wrong; "
@@ -38,6 +41,7 @@ EXIT_ERRORS = 1
 def run(arguments: list[str]) -> int:
     """Measure and tell; 1 where a call was refused, a line broke or nothing was played."""
     parser = Parser("load", DESCRIPTION)
+    parser.usage = "%(prog)s [options] [address]"  # or the help would not fit a screen
     parser.add_argument("address", nargs="?", help="host:port of a server; without it, one is started")
     parser.add_argument("--agents", type=positive, default=20, metavar="N", help="who play (20)")
     parser.add_argument("--idle", type=positive, default=0, metavar="N", help="who sit and only listen")
@@ -57,11 +61,17 @@ def run(arguments: list[str]) -> int:
         metavar="WAY",
         help="grpc or websocket (grpc)",
     )
+    parser.add_argument(
+        "--ca", type=Path, metavar="FILE", help="speak TLS; who signed the server's certificate"
+    )
+    parser.add_argument("--cert", type=Path, metavar="FILE", help="of the players, for a server that asks")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="of that certificate")
     parser.add_argument("--processes", type=positive, default=1, metavar="N", help="of the generator (1)")
     parser.add_argument("--quiet", action="store_true", help="no line each second")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     options = parser.read(arguments)
     address = _address(options.address)
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it would write itself is told in one line
     try:
         import grpc  # noqa: F401
         import websockets  # noqa: F401
@@ -136,7 +146,29 @@ def _plan(options: argparse.Namespace) -> Plan:
         think_s=think_s,
         duration_s=options.duration,
         processes=options.processes,
+        tls=_tls(options),
     )
+
+
+def _tls(options: argparse.Namespace) -> Tls | None:
+    """The files that are given, tried; `InputError` for what cannot be."""
+    from strategos.client.load.tls import Tls
+    from strategos.server.settings import SettingsError
+
+    if (options.cert is None) != (options.key is None):
+        raise InputError("load: --cert and --key belong together; give both, or neither")
+    if options.ca is None:
+        if options.cert is not None:
+            raise InputError("load: --cert is for TLS; say with --ca who signed the server's certificate")
+        return None
+    if options.address is None:
+        raise InputError("load: --ca is for a server that speaks TLS; give its address, host:port")
+    tls = Tls(options.ca, options.cert, options.key)
+    try:
+        tls.context()
+    except SettingsError as error:
+        raise InputError(f"load: {error}") from None
+    return tls
 
 
 def _described(plan: Plan) -> dict[str, Any]:
@@ -149,6 +181,7 @@ def _described(plan: Plan) -> dict[str, Any]:
         "think_s": plan.think_s,
         "over": plan.over,
         "processes": plan.processes,
+        "tls": plan.tls is not None,
     }
 
 
@@ -158,7 +191,7 @@ def _headline(plan: Plan) -> str:
     idle = f", {plan.idle:,} more are idle" if plan.idle else ""
     return (
         f"{plan.agents:,} agents in {plan.agents // plan.kind.players:,} games of {plan.kind.game}{board} "
-        f"over {plan.over}, thinking {plan.think_s:g} s{idle}"
+        f"over {plan.over}{' with TLS' if plan.tls else ''}, thinking {plan.think_s:g} s{idle}"
     )
 
 

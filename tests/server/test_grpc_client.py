@@ -1,10 +1,16 @@
-"""The client package: RemoteEnv, the runner with and without streams, and the example of the docs."""
+"""The client package: RemoteEnv, the runner with and without streams and on lines that break, the docs."""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import re
+import socket
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import grpc
@@ -14,7 +20,9 @@ import pytest
 from grpc_servers import BOARD, running
 
 from strategos.client import Client, PolicyAgent, RemoteEnv, ServerError, State, run_agent
+from strategos.client.messages import channel_options
 from strategos.client.remote_env import view_fields
+from strategos.client.sync import Seat
 from strategos.play.agents import load_policy
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "grpc.md").read_text("utf-8")
@@ -109,11 +117,34 @@ def test_an_environment_that_is_left_gives_its_seat_back(server):
     env.close()
 
 
-class Teller:
-    """An agent that writes down what it is told."""
+def test_a_seat_that_cannot_be_given_back_holds_up_no_new_game(server, monkeypatch):
+    def refuse(seat: Seat) -> None:
+        raise ServerError("deadline_exceeded", "the server said nothing")
 
-    def __init__(self) -> None:
+    env = environment(server)
+    env.reset(seed=1)
+    monkeypatch.setattr(Seat, "leave", refuse)
+    assert env.reset(seed=2)[1]["tick"] == 0
+    env.close()
+
+
+def test_what_is_refused_of_an_environment_is_an_error(server):
+    env = environment(server)
+    _, info = env.reset(seed=1)
+    env._table.act(int(info["action_mask"].argmax()), tick=0)  # somebody else with its token
+    with pytest.raises(ServerError, match=r"late|duplicate"):
+        env.step(int(info["action_mask"].argmax()))
+    assert env.reset(seed=1)[1]["tick"] == 0
+    env.close()
+
+
+class Teller:
+    """An agent that writes down what it is told and what it plays; `thinks` is called before each move."""
+
+    def __init__(self, thinks: Callable[[State], None] = lambda state: None) -> None:
         self.heard: list[str] = []
+        self.played: list[int] = []
+        self._thinks = thinks
         self._policy = PolicyAgent(load_policy("random"), seed=1)
 
     def on_game_start(self, state: State) -> None:
@@ -122,7 +153,9 @@ class Teller:
     def select_action(self, state: State) -> int:
         self.heard.append("move")
         assert state.legal.any()
-        return self._policy.select_action(state)
+        self._thinks(state)
+        self.played.append(self._policy.select_action(state))
+        return self.played[-1]
 
     def on_game_end(self, state: State) -> None:
         self.heard.append(f"end {state.result.reason}")
@@ -137,7 +170,33 @@ def test_the_agent_is_told_of_start_moves_and_end(client, streaming):
     assert end.tick == 12
 
 
-class NoStreams(grpc.UnaryStreamClientInterceptor):
+@pytest.mark.parametrize("streaming", [True, False])
+def test_an_agent_that_breaks_the_rules_is_told_so_and_does_not_wait_for_ever(client, streaming):
+    class Wrong(PolicyAgent):
+        def select_action(self, state: State) -> int:
+            return int((~state.legal).nonzero()[0][0])
+
+    seat = client.create("generals", BOARD, name="wrong", agents={1: "random"}, private=True)
+    with pytest.raises(ServerError, match="illegal"):
+        run_agent(seat, Wrong(load_policy("random")), streaming=streaming, poll_s=0.001)
+    seat.surrender()
+
+
+def test_moves_go_over_the_stream(server, client, monkeypatch):
+    monkeypatch.setattr(Seat, "act", None)  # no call of its own for any move
+    seat = client.create("generals", BOARD, name="me", agents={1: "random"}, private=True, tick_limit=6)
+    agent = Teller()
+    end = run_agent(seat, agent)
+    assert list(client.replay(end.result.replay).actions[:, 0]) == agent.played
+    env = environment(server, tick_limit=3)
+    _, info = env.reset(seed=1)
+    while "replay" not in info:
+        *_, info = env.step(int(info["action_mask"].argmax()))
+    assert info["tick"] == 3
+    env.close()
+
+
+class NoStreams(grpc.UnaryStreamClientInterceptor, grpc.StreamStreamClientInterceptor):
     """A proxy on the way that lets no stream through."""
 
     def __init__(self) -> None:
@@ -146,6 +205,8 @@ class NoStreams(grpc.UnaryStreamClientInterceptor):
     def intercept_unary_stream(self, continuation, details, request):
         self.refused += 1
         return continuation(details._replace(method="/strategos.v1.GameService/NoSuchStream"), request)
+
+    intercept_stream_stream = intercept_unary_stream
 
 
 def test_without_streams_the_runner_asks_for_the_state(server):
@@ -159,6 +220,171 @@ def test_without_streams_the_runner_asks_for_the_state(server):
         agent = Teller()
         run_agent(seat, agent, poll_s=0.001)
     assert agent.heard == ["start", *["move"] * 8, "end limit"] and proxy.refused == 1
+
+
+class Relay:
+    """A way to a server that breaks: `cut` ends its lines, `mute` lets nothing back through those of now."""
+
+    def __init__(self, port: int) -> None:
+        self._port, self._lines, self._mute = port, [], set()
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listening.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near = self._listening.accept()[0]
+                far = socket.create_connection(("127.0.0.1", self._port))
+                self._lines += [near, far]
+                for one, other in ((near, far), (far, near)):
+                    threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
+
+    def _pass_on(self, one: socket.socket, other: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := one.recv(65536):
+                if other not in self._mute:
+                    other.sendall(data)
+            other.shutdown(socket.SHUT_RDWR)
+
+    def mute(self, both_ways: bool = False) -> None:
+        self._mute.update(self._lines if both_ways else self._lines[::2])
+
+    def cut(self) -> None:
+        for line in self._lines:
+            with contextlib.suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self) -> Relay:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self.cut()
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < until, "it did not come to that"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("arrives", [True, False], ids=["move-arrives", "move-is-lost"])
+def test_a_move_whose_line_breaks_is_sent_again_and_played_once(server, client, monkeypatch, arrives):
+    sent: list[tuple[int, int, str]] = []
+    now = [0.0]
+    act = server.hall.act
+
+    def overheard(token, action, *, tick, key):
+        if token == first.token:
+            sent.append((tick, action, key))
+        return act(token, action, tick=tick, key=key)
+
+    def of_tick(tick: int) -> list[tuple[int, int, str]]:
+        return [each for each in sent if each[0] == tick]
+
+    def break_off(state: State) -> None:
+        now[0] += 100.0  # an agent may think for longer than the runner waits for a server
+        if state.tick == 2:
+            relay.mute() if arrives else relay.cut()
+
+    monkeypatch.setattr(server.hall, "act", overheard)
+    with Relay(server.server.port) as relay, Client(relay.address) as over_relay:
+        first = over_relay.create("generals", BOARD, name="ann", private=True, tick_limit=6)
+        second = client.join(
+            first.code, name="bob"
+        )  # who moves last: what is sent again is for the same tick
+        agent = Teller(break_off)
+        options = {"poll_s": 0.01, "clock": lambda: now[0]}
+        playing = threading.Thread(target=run_agent, args=(first, agent), kwargs=options)
+        playing.start()
+        for tick in range(6):
+            wait_for(lambda tick=tick: of_tick(tick))
+            if tick == 2 and arrives:
+                relay.cut()  # before the answer
+                wait_for(lambda: len(of_tick(2)) > 1)
+            second.act(second.game.spec.num_actions - 1, tick=tick)
+        playing.join(60)
+    assert agent.heard == ["start", *["move"] * 6, "end limit"]
+    assert len(set(sent)) == 6 and (not arrives or len(sent) > 6)
+    result = second.state().result
+    assert list(client.replay(result.replay).actions[:, 0]) == agent.played
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_a_move_that_the_server_has_lost_is_sent_again(server, client, streaming):
+    """It was taken, and the server started anew before its tick; no call of the runner failed."""
+
+    def forget() -> None:
+        room.chairs[0].move = None
+        room.chairs[0].answered.clear()
+        for mailbox in list(room.mailboxes):
+            mailbox.shut()  # the stream ends as it should
+
+    first = client.create("generals", BOARD, name="ann", private=True, tick_limit=2)
+    second = client.join(first.code, name="bob")
+    room, agent = server.hall._lobby.rooms[first.game_id], Teller()
+    options = {"poll_s": 0.01, "streaming": streaming}
+    playing = threading.Thread(target=run_agent, args=(first, agent), kwargs=options, daemon=True)
+    playing.start()
+    wait_for(lambda: room.chairs[0].move is not None)
+    server.ask(forget)
+    wait_for(lambda: room.chairs[0].move is not None)
+    for tick in range(2):
+        second.act(second.game.spec.num_actions - 1, tick=tick)
+        wait_for(lambda tick=tick: room.tick > tick)
+    playing.join(60)
+    assert agent.heard == ["start", "move", "move", "end limit"]
+    assert list(client.replay(room.result.replay).actions[:, 0]) == agent.played
+
+
+def test_an_agent_that_is_slower_than_the_clock_is_shown_the_newest_state(server, client):
+    """Not those that have waited in the stream, of which each move would be too late again."""
+    now, seen = [0.0], []
+
+    def dawdle(state: State) -> None:
+        until = room.tick + 3
+        wait_for(lambda: room.tick >= until or not room.running)
+        now[0] += 100.0
+        seen.append((state, room.tick))
+
+    seat = client.create(
+        "generals",
+        BOARD,
+        name="me",
+        agents={1: "random"},
+        private=True,
+        tick_limit=40,
+        seconds=0.05,
+        real_time=True,
+    )
+    room = server.hall._lobby.rooms[seat.game_id]
+    run_agent(seat, Teller(dawdle), clock=lambda: now[0])
+    following = itertools.pairwise(seen)
+    pairs = [(tick, later.tick) for (state, tick), (later, _) in following if state.seconds_left is not None]
+    assert pairs and all(later >= tick for tick, later in pairs)
+
+
+def test_an_agent_that_plays_more_than_a_server_takes_slows_down(tmp_path):
+    with running(tmp_path, requests_per_second=40) as server, server.client() as client:
+        seat = client.create("generals", BOARD, name="me", agents={1: "random"}, private=True, tick_limit=60)
+        agent = Teller()
+        run_agent(seat, agent, poll_s=0.05)
+    assert agent.heard == ["start", *["move"] * 60, "end limit"]
+
+
+def test_a_line_that_goes_silent_is_given_up_and_the_game_goes_on(server):
+    """Half open: nothing is closed, nothing arrives any more."""
+    names = ("grpc.keepalive_time_ms", "grpc.keepalive_timeout_ms", "grpc.http2.ping_timeout_ms")
+    soon = [(name, 500) for name in names if name in dict(channel_options())]
+    with Relay(server.server.port) as relay, Client(relay.address, options=soon) as client:
+        seat = client.create("generals", BOARD, name="me", agents={1: "random"}, private=True, tick_limit=8)
+        agent = Teller(lambda state: relay.mute(both_ways=True) if state.tick == 3 else None)
+        end = run_agent(seat, agent, poll_s=0.01)
+    assert agent.heard == ["start", *["move"] * 8, "end limit"] and end.tick == 8
 
 
 def test_the_runner_gives_up_on_a_server_that_is_gone(tmp_path):

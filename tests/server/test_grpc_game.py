@@ -13,11 +13,13 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_servers import BOARD
 from played_games import play as play_record
 
-from strategos.client import AsyncClient, PolicyAgent, ServerError, State, run_agent
+from strategos.client import AsyncClient, PolicyAgent, ServerError, State, messages, run_agent
+from strategos.client.batches import RemoteBatch
+from strategos.client.experiences import ExperienceStream
 from strategos.games.generals.record import FOG
 from strategos.play.agents import load_policy
 from strategos.play.record import verify
-from strategos.server.grpc.columns import apply_patch, describe, from_struct, make_patch, to_struct
+from strategos.server.grpc.columns import apply_patch, describe, from_struct, layout_of, make_patch, to_struct
 from strategos.server.grpc.v1 import game_service_pb2 as v1
 
 SERVICES = ("GameService", "BatchGameService", "ExperienceService", "RatingService")
@@ -221,6 +223,9 @@ def test_the_asyncio_client_plays_too(server):
             end = await seat.state()
             assert (await client.replay(end.result.replay)).ticks == end.tick
             assert await client.leaderboard("generals") is not None
+            assert await client.leaderboard("generals", mode="ffa") == []
+            with pytest.raises(ServerError, match="has no list"):
+                await client.leaderboard("blob", mode="ffa")
             with pytest.raises(ServerError, match="not_found"):
                 await client.join("NOSUCHCODE", name="me")
             return end
@@ -266,6 +271,29 @@ def test_a_layout_names_every_field_of_a_view(client):
     seat.leave()
 
 
+@pytest.mark.parametrize("entrance", ["seat", "batch", "experience"])
+def test_C10_a_client_whose_views_are_laid_out_otherwise_reads_none(server, client, monkeypatch, entrance):
+    """It is told so with the first answer that describes a game."""
+    run_agent(
+        client.create("generals", BOARD, name="me", agents={1: "random"}, tick_limit=5),
+        PolicyAgent(load_policy("random")),
+    )
+
+    def other_layout(dtype: np.dtype):
+        layout = layout_of(dtype)
+        layout.fields[0].offset += 1
+        return layout
+
+    monkeypatch.setattr(messages, "layout_of", other_layout)
+    with pytest.raises(ServerError, match="laid out otherwise; install the version that it runs"):
+        if entrance == "seat":
+            client.create("generals", BOARD, name="me", private=True)
+        elif entrance == "batch":
+            RemoteBatch(client, "generals", BOARD, num_games=2)
+        else:
+            list(ExperienceStream(client, server.key, history=True, follow=False))
+
+
 def test_a_server_that_is_not_there_is_a_refusal(tmp_path):
     from strategos.client import Client
 
@@ -291,9 +319,14 @@ def test_ratings_of_public_games_and_of_reported_ones(server, client):
 
     seat = client.create("generals", BOARD, name="rated", agents={1: "random"})
     end = run_agent(seat, PolicyAgent(load_policy("expander"), seed=5))
-    assert end.result.reason == "played" and None not in end.result.ratings
+    assert end.result.reason == "played" and None not in end.result.ratings and end.result.unrated == ""
     assert "rated" in [line.name for line in client.leaderboard("generals")]
     stub = rating_service_pb2_grpc.RatingServiceStub(client.channel)
+    for mode, rated in (("", True), ("1v1", True), ("ffa", False)):
+        board = stub.GetLeaderboard(ratings.GetLeaderboardRequest(game="generals", mode=mode), timeout=60)
+        assert ("rated" in [line.name for line in board.standings]) == rated
+    with pytest.raises(grpc.RpcError, match="has no list 'x'; its lists are 1v1, ffa, teams"):
+        stub.GetLeaderboard(ratings.GetLeaderboardRequest(game="generals", mode="x"), timeout=60)
     record = client.replay(end.result.replay)
     elsewhere = write_replay(play_record("generals", 9, 5000))
     answer = stub.ReportResult(ratings.ReportResultRequest(key=server.key, game=elsewhere), timeout=60)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import ExitStack
 
 import grpc
 import pytest
@@ -79,9 +80,70 @@ def test_the_twin_for_asyncio_plays_the_same_way(server):
     assert last.phase == "over" and last.result is not None
 
 
+def test_the_twin_for_asyncio_takes_moves_of_many_tasks_at_once(server):
+    async def play() -> list[str]:
+        async with AsyncClient(server.address) as client:
+            seat = await client.create("generals", BOARD, name="ann", agents={1: "random"}, private=True)
+            answers: list[str] = []
+            async with seat.play() as game:
+                await asyncio.gather(*(game.act(-1) for _ in range(50)))
+                async for update in game:
+                    if isinstance(update, Answer):
+                        answers.append(update.code)
+                    if len(answers) == 50:
+                        break
+            await seat.leave()
+            return answers
+
+    codes = asyncio.run(play())
+    assert len(codes) == 50 and set(codes) <= {"invalid", "not_started"}
+
+
 def answered_well(answers: list[Answer]) -> list[Answer]:
     assert all(not each.code for each in answers)
     return answers
+
+
+def test_a_move_after_the_end_is_told_why(tmp_path):
+    """With the end of the game it is over; where the stream broke off, that is what is told."""
+    with running(tmp_path) as server:
+        client = server.client()
+        seat, lost = against_a_bot(client, tick_limit=1), against_a_bot(client)
+        with seat.play() as game:
+            state = first_move(game)
+            game.act(legal(state), tick=0)
+            for _ in game:
+                pass
+            with pytest.raises(ServerError, match="over"):
+                game.act(0)
+        cut_off = lost.play().__enter__()
+        first_move(cut_off)
+    broken = pytest.raises(ServerError, match=r"unavailable|cancelled")
+    with broken:
+        for _ in cut_off:
+            pass
+    with broken:
+        cut_off.act(0)
+    cut_off.__exit__(None, None, None)
+    client.close()
+
+
+def test_so_is_one_of_the_twin_for_asyncio(tmp_path):
+    async def play() -> None:
+        async with AsyncClient(server.address) as client:
+            seat = await client.create("generals", BOARD, name="ann", agents={1: "random"}, private=True)
+            broken = pytest.raises(ServerError, match=r"unavailable|cancelled")
+            async with seat.play() as game:
+                with broken:
+                    async for update in game:
+                        if isinstance(update, State) and update.my_turn:
+                            await asyncio.to_thread(stack.close)
+                with broken:
+                    await game.act(0)
+
+    with ExitStack() as stack:
+        server = stack.enter_context(running(tmp_path))
+        asyncio.run(play())
 
 
 def test_what_is_refused_is_answered_in_order_and_the_stream_goes_on(server):

@@ -7,18 +7,22 @@ import gc
 import json
 import math
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from certificates import make_all
 from grpc_servers import running
 from hypothesis import given
 from hypothesis import strategies as st
+from web_house import house
 
 from strategos.cli import main
 from strategos.client.load.figures import Figures, Latencies, Report, Sample, slope_mb_per_minute
@@ -190,6 +194,94 @@ def test_an_address_where_nobody_answers(over, capfd):
     assert err.startswith("strategos: load: the players cannot sit down: unavailable") and "\n" not in err
 
 
+# -- TLS -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory):
+    return make_all(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture(scope="module", params=["grpc", "websocket"])
+def safe(request, tmp_path_factory, keys):
+    """A server that asks for certificates: what to say for this way in, before its files."""
+    files = {"tls_certificate": "server.pem", "tls_key": "server.key", "tls_client_authority": "ours.pem"}
+    settings = {name: keys / file for name, file in files.items()}
+    folder = tmp_path_factory.mktemp("data")
+    if request.param == "grpc":
+        with running(folder, **settings) as server:
+            yield [f"localhost:{server.server.port}", *DUELS, "--agents", "2"]
+    else:
+        with house(folder, **settings, creates_per_minute=1e6, requests_per_second=1e6) as server:
+            where = [f"localhost:{server.port}", "--over", "websocket", "--think", "0.03"]
+            yield [*where, *DUELS, "--agents", "2"]
+
+
+def shown(keys, name: str) -> list[str]:
+    """Show the certificate of somebody."""
+    return ["--cert", str(keys / f"{name}.pem"), "--key", str(keys / f"{name}.key")]
+
+
+def test_players_with_a_certificate_play_over_tls(safe, keys, capfd):
+    files = ["--ca", str(keys / "ours.pem"), *shown(keys, "player")]
+    assert main(["load", *safe, *files, "--duration", "1"]) == 0, capfd.readouterr().err
+    assert "with TLS" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("authority", "name"),
+    [(None, None), ("ours", None), ("ours", "stranger"), ("theirs", "player")],
+    ids=["no-tls", "no-certificate", "a-stranger", "another-server"],
+)
+def test_all_others_are_told_in_one_line_that_they_cannot_sit_down(safe, keys, authority, name):
+    files = ["--ca", str(keys / f"{authority}.pem")] if authority else []
+    refused = load(*safe, *files, *(shown(keys, name) if name else []))
+    err = refused.communicate(timeout=120)[1].strip()
+    assert refused.returncode == 2
+    assert err.startswith("strategos: load: the players cannot sit down: unavailable") and "\n" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--ca", "ours.pem"], "--ca is for a server that speaks TLS; give its address"),
+        (["here:1", "--cert", "player.pem", "--key", "player.key"], "say with --ca who signed"),
+        (["here:1", "--ca", "ours.pem", "--cert", "player.pem"], "--cert and --key belong together"),
+        (["here:1", "--ca", "ours.pem", "--key", "player.key"], "--cert and --key belong together"),
+        (["here:1", "--ca", "none.pem"], "load: --ca: .*none.pem cannot be read: No such file"),
+        (["here:1", "--ca", "ours.key"], "load: --ca: .*ours.key holds no certificate"),
+        (
+            ["here:1", "--ca", "ours.pem", "--cert", "none.pem", "--key", "player.key"],
+            "load: --cert: .*none.pem cannot be read",
+        ),
+        (
+            ["here:1", "--ca", "ours.pem", "--cert", "player.key", "--key", "player.key"],
+            "load: --cert: .*player.key holds no certificate",
+        ),
+        (
+            ["here:1", "--ca", "ours.pem", "--cert", "player.pem", "--key", "none.key"],
+            "load: --key: .*none.key cannot be read",
+        ),
+        (
+            ["here:1", "--ca", "ours.pem", "--cert", "player.pem", "--key", "server.key"],
+            "load: --key: .*server.key is not the key of",
+        ),
+        (
+            ["here:1", "--ca", "ours.pem", "--cert", "server.pem", "--key", "locked.key"],
+            "load: --key: .*locked with a password",
+        ),
+    ],
+)
+def test_files_of_tls_that_cannot_be_used_are_one_line(keys, capsys, monkeypatch, arguments, said):
+    monkeypatch.chdir(keys)
+    assert main(["load", *arguments]) == 2
+    err = capsys.readouterr().err.strip()
+    assert re.search(said, err) and "\n" not in err
+
+
+# -- its end, and mistakes -----------------------------------------------------------------------------------
+
+
 def test_ctrl_c_ends_it_with_what_was_measured(tmp_path):
     process = load("--agents", "2", "--size", "6", "--duration", "600", cwd=tmp_path, start_new_session=True)
     assert process.stderr is not None
@@ -199,6 +291,25 @@ def test_ctrl_c_ends_it_with_what_was_measured(tmp_path):
     assert process.returncode == 0, log
     assert "errors" in said and "none" in said and "2 agents in 1 games" in said
     assert "Traceback" not in log
+
+
+def test_ctrl_c_while_the_players_sit_down_gives_their_seats_back(tmp_path):
+    """The server lets no more rooms be made for a while: that is not waited for."""
+    with running(tmp_path / "data", creates_per_minute=3, absent_s=1e6) as server:
+        process = load(server.address, "--agents", "20", *DUELS, cwd=tmp_path, start_new_session=True)
+        rooms = server.hall._lobby.rooms
+
+        def wait_for(holds: Callable[[], bool]) -> None:
+            until = time.monotonic() + 60
+            while not server.ask(holds):
+                assert time.monotonic() < until, [(room.phase, room.chairs) for room in rooms.values()]
+                time.sleep(0.05)
+
+        wait_for(lambda: len(rooms) >= 3 and all(room.running for room in rooms.values()))
+        os.killpg(process.pid, signal.SIGINT)
+        log = process.communicate(timeout=60)[1]
+        assert process.returncode == 130 and "Traceback" not in log, log
+        wait_for(lambda: all(room.phase == "over" for room in rooms.values()))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from multiprocessing.process import BaseProcess
 from strategos.client.load.figures import Figures, Report, Sample
 from strategos.client.load.own_server import OwnServer
 from strategos.client.load.seats import Kind
+from strategos.client.load.tls import Tls
 from strategos.client.load.worker import GO, STOP, TOLD_EVERY_S, WARM_UP_S, Share, work
 
 BEGINS_S = 600.0
@@ -38,6 +39,7 @@ class Plan:
     think_s: float = 0.0
     duration_s: float = 30.0
     processes: int = 1
+    tls: Tls | None = None
 
     def shares(self, address: str) -> list[Share]:
         """The tables as evenly as they go among the processes."""
@@ -55,6 +57,7 @@ class Plan:
                 idle_tables=part(self.idle, place),
                 think_s=self.think_s,
                 seed=place,
+                tls=self.tls,
             )
             for place in range(self.processes)
         ]

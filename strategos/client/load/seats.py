@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from strategos.client import messages
 from strategos.client.aio import AsyncClient, AsyncPlay, AsyncSeat
+from strategos.client.load.tls import Tls
 from strategos.client.messages import ServerError, State
 
 PLAYERS_PER_CONNECTION = 50
@@ -159,12 +160,15 @@ class GrpcSeat:
 class GrpcEntrance:
     """A few connections, taken in turn: one alone carries 2,000 streams and calls at most."""
 
-    def __init__(self, address: str, players: int) -> None:
+    def __init__(self, address: str, players: int, tls: Tls | None) -> None:
         number = max(1, min(MOST_CONNECTIONS, -(-players // PLAYERS_PER_CONNECTION)))
         # Without these two all channels of a process share one connection, and some errors are tried again
         # before anybody sees them.
         options = (("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0))
-        self._clients = [AsyncClient(address, options=options) for _ in range(number)]
+        credentials = None if tls is None else tls.credentials()
+        self._clients = [
+            AsyncClient(address, credentials=credentials, options=options) for _ in range(number)
+        ]
         self._turn = 0
 
     async def sit(self, kind: Kind) -> list[PlayingSeat]:

@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from strategos.client.load.seats import NAME, Answer, Kind, PlayingSeat, Position, patiently
+from strategos.client.load.tls import Tls
 from strategos.client.messages import TIMEOUT_S, ServerError
 from strategos.games.generals.record import DOWN, LEFT, MOUNTAIN, RIGHT, UP
 
@@ -153,8 +154,9 @@ class SocketSeat:
 class SocketEntrance:
     """The page's entrance of a server at `address` ("host:port")."""
 
-    def __init__(self, address: str) -> None:
-        self._address = address
+    def __init__(self, address: str, tls: Tls | None) -> None:
+        self._context = None if tls is None else tls.context()
+        self._socket_url = f"{'ws' if tls is None else 'wss'}://{address}/ws"
         parts = urlsplit(f"//{address}")
         self._host, self._port = parts.hostname or "", parts.port
 
@@ -179,7 +181,8 @@ class SocketEntrance:
         """A new line."""
         return await _heard(
             connect(
-                f"ws://{self._address}/ws",
+                self._socket_url,
+                ssl=self._context,
                 compression=None,
                 proxy=None,
                 open_timeout=TIMEOUT_S,
@@ -188,12 +191,17 @@ class SocketEntrance:
             )
         )
 
+    def _line(self) -> http.client.HTTPConnection:
+        if self._context is None:
+            return http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_S)
+        return http.client.HTTPSConnection(self._host, self._port, timeout=TIMEOUT_S, context=self._context)
+
     async def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         return await asyncio.to_thread(self._post_now, path, body)
 
     def _post_now(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """One call of the HTTP API, on a thread and a line of its own."""
-        line = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_S)
+        line = self._line()
         try:
             line.request("POST", path, orjson.dumps(body), {"content-type": "application/json"})
             answer = line.getresponse()

@@ -17,6 +17,7 @@ from threading import Thread
 from strategos.client.load.seats import Entrance, GrpcEntrance, Kind
 from strategos.client.load.sockets import SocketEntrance
 from strategos.client.load.tables import Load, Table
+from strategos.client.load.tls import Tls
 from strategos.client.messages import ServerError
 from strategos.server.access.descriptors import OWN_FILES, ask_for_descriptors
 
@@ -38,6 +39,7 @@ class Share:
     idle_tables: int
     think_s: float
     seed: int
+    tls: Tls | None = None
 
 
 def work(share: Share, pipe: Connection) -> None:
@@ -62,20 +64,21 @@ class _Worker:
         number = share.tables + share.idle_tables
         ask_for_descriptors(share.kind.players * number + OWN_FILES)
         if share.over == "grpc":
-            entrance = GrpcEntrance(share.address, share.kind.players * number)
+            entrance = GrpcEntrance(share.address, share.kind.players * number, share.tls)
         else:
-            entrance = SocketEntrance(share.address)
+            entrance = SocketEntrance(share.address, share.tls)
         load = Load(entrance, share.kind, think_s=share.think_s, seed=share.seed)
         tables = [Table(load, idle=place >= share.tables) for place in range(number)]
         playing: list[asyncio.Task[None]] = []
+        told = asyncio.create_task(self._told.get())
         try:
             async with asyncio.TaskGroup() as group:
-                for table in tables:
-                    group.create_task(_seat(table, playing))
+                seating = [group.create_task(_seat(table, playing)) for table in tables]
+                told.add_done_callback(lambda _: [each.cancel() for each in seating])  # of those that wait
             gc.collect()
             gc.freeze()  # or looking through all that is loaded would be measured now and then
             self._pipe.send(("ready", None))
-            if await self._told.get() == GO:
+            if await told == GO:
                 await self._measure(load, playing)
         except* ServerError as errors:
             self._pipe.send(("failed", str(errors.exceptions[0])))
