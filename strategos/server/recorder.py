@@ -12,6 +12,7 @@ import json
 import math
 import secrets
 import sqlite3
+import threading
 from collections.abc import Awaitable, Callable
 
 import numpy as np
@@ -24,6 +25,7 @@ from strategos.server.records.journal import PUT_RESULT, TICK, Journal, JournalE
 from strategos.server.rooms.endings import Endings
 from strategos.server.rooms.kinds import build
 from strategos.server.rooms.pools import Pool
+from strategos.server.rooms.rated import list_of
 from strategos.server.settings import Settings
 from strategos.server.terms import HallError
 
@@ -56,6 +58,7 @@ class Recorder:
         self._clock, self._prepare = clock, prepare
         self._reported: dict[str, tuple[float | None, ...]] = {}
         """The ratings after the newest games that were reported."""
+        self._writing = threading.Lock()
 
     async def run(self) -> None:
         """Write a file when enough games wait, or the first of them long enough; until it is cancelled."""
@@ -80,7 +83,7 @@ class Recorder:
         loop; whether the disk took them."""
         self.endings.finished = 0
         try:
-            while await asyncio.to_thread(self.archive.write, self.settings.record_games):
+            while await asyncio.to_thread(self._write):
                 if asyncio.get_running_loop().time() >= until:
                     break  # the rest stays in the journal
         except (OSError, sqlite3.Error, JournalError) as error:
@@ -88,6 +91,11 @@ class Recorder:
             self.endings.finished += 1
             return False
         return True
+
+    def _write(self) -> int:
+        """Write one file, after any that is being written: a thread goes on when its task is cancelled."""
+        with self._writing:
+            return self.archive.write(self.settings.record_games)
 
     async def report(self, record: GameRecord) -> tuple[str, tuple[float | None, ...]]:
         """Take in a game that was played elsewhere; its replay id and the new ratings. One that is reported
@@ -139,7 +147,7 @@ class Recorder:
         returns = record.returns
         ratings: tuple[float | None, ...] = (None,) * len(returns)
         if not record.truncated:
-            ratings = self.endings.ratings.update(record.game, record.players, sides, returns)
+            ratings = self.endings.ratings.update(list_of(game), record.players, sides, returns)
         if len(self._reported) >= _REMEMBERED:
             del self._reported[next(iter(self._reported))]
         self._reported[replay] = ratings  # the journal may not have it yet: the disk may refuse for a while

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 
 from grpc_servers import BOARD
+from played_games import record_chunks
 
 from strategos.client import PolicyAgent, run_agent
 from strategos.client.experiences import ExperienceStream
 from strategos.play.agents import load_policy
-from strategos.server.experience.chunks import decode_chunk
+from strategos.server.experience.chunks import Chunk, decode_chunk
+from strategos.server.experience.consumers import Consumer
+from strategos.server.experience.pieces import EpisodeKey
+
+
+def replayed(client, *replays: str) -> list[list[Chunk]]:
+    """The chunks of each of these games, out of its record alone."""
+    return [record_chunks({replay: client.replay(replay)}) for replay in replays]
+
+
+def taken(consumer: Consumer, most: int = 1_000_000) -> tuple[list[bytes], list[EpisodeKey]]:
+    """What waits for a consumer, and what it lost; more is not waited for."""
+    consumer.ended, ended = True, consumer.ended
+    pieces, lost = asyncio.run(consumer.take(most, 0.0))
+    consumer.ended = ended
+    return [each.data for each in pieces], lost
 
 
 def play(client, name="me", *, game="generals", private=False, tick_limit=200):
@@ -45,7 +62,7 @@ def consumers(server) -> int:
     return server.ask(lambda: len(server.server.experience.consumers))
 
 
-def wait_for(condition, seconds=20.0) -> None:
+def wait_for(condition, seconds=60.0) -> None:
     ends_at = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < ends_at, "it did not come to that"

@@ -103,9 +103,10 @@ def steps_of(record: GameRecord) -> list[list[Step]]:
     return found
 
 
-def record_chunks(records: list[GameRecord]) -> list[Chunk]:
-    """The chunks of games of one kind that are played again together; `ValueError` for one with a fault."""
-    reruns = [rerun_of(record, recorded_game(record)) for record in records]
+def record_chunks(records: dict[str, GameRecord]) -> list[Chunk]:
+    """The chunks of games of one kind, by their ids, that are played again together; `ValueError` for one
+    with a fault."""
+    reruns = [rerun_of(record, recorded_game(record), episode) for episode, record in records.items()]
     chunks = []
     while running := [rerun for rerun in reruns if rerun.waiting]:
         chunks += [chunk for _, chunk in play_spans(running)]

@@ -21,7 +21,6 @@ from strategos.server.experience.chunks import (
     ChunkError,
     decode_chunk,
     encode_chunk,
-    episode_of,
     kind_of,
 )
 from strategos.server.experience.transitions import Rerun, Trace, play_spans, rerun_of
@@ -68,7 +67,7 @@ def read_steps(chunks, seat) -> list[Step]:
 
 
 def test_chunks_are_the_steps_of_the_slow_twin(record):
-    chunks = [decode_chunk(encode_chunk(chunk)) for chunk in record_chunks([record])]
+    chunks = [decode_chunk(encode_chunk(chunk)) for chunk in record_chunks({"game": record})]
     for seat, expected in enumerate(steps_of(record)):
         assert read_steps(chunks, seat) == expected
 
@@ -78,8 +77,7 @@ def test_a_running_game_gives_the_bytes_of_its_record(record, pieces):
     """Whenever the ticks of the running game come in, and whenever they are looked at."""
     game = make_game(record.game, **record.options)
     kind = kind_of(game)
-    episode = episode_of(kind, record.seed, record.players)
-    rerun = Rerun(Trace(game, kind, episode, record.players), record.seed)
+    rerun = Rerun(Trace(game, kind, "game", record.players), record.seed)
     made = []
 
     def look() -> None:
@@ -91,20 +89,29 @@ def test_a_running_game_gives_the_bytes_of_its_record(record, pieces):
         look()
     rerun.ended = True
     look()
-    assert made == [encode_chunk(chunk) for chunk in record_chunks([record])]
+    assert made == [encode_chunk(chunk) for chunk in record_chunks({"game": record})]
 
 
 @pytest.mark.parametrize("kind", ["generals", "blob"])
 def test_games_together_give_what_each_gives_alone(kind):
-    records = [play(kind, seed, 70 + 13 * seed) for seed in range(5)]
+    records = {f"game {seed}": play(kind, seed, 70 + 13 * seed) for seed in range(5)}
     together: dict[str, list[bytes]] = {}
     for chunk in record_chunks(records):
         together.setdefault(chunk.episode, []).append(encode_chunk(chunk))
     assert len(together) == len(records)
-    for one in records:
-        alone = [encode_chunk(chunk) for chunk in record_chunks([one])]
-        episode = episode_of(kind_of(make_game(one.game, **one.options)), one.seed, one.players)
-        assert together[episode] == alone
+    for episode, one in records.items():
+        assert together[episode] == [encode_chunk(chunk) for chunk in record_chunks({episode: one})]
+
+
+def test_games_of_one_seed_and_the_same_players_are_two_episodes():
+    """Who gets the chunks of both at once tells them apart."""
+    record = play("generals", 11, 100)
+    shorter = replace(record, actions=record.actions[:70], final_hash="")
+    found: dict[str, list[bytes]] = {}
+    for chunk in record_chunks({"one": record, "other": shorter}):
+        found.setdefault(chunk.episode, []).append(encode_chunk(chunk))
+    for episode, one in (("one", record), ("other", shorter)):
+        assert found[episode] == [encode_chunk(chunk) for chunk in record_chunks({episode: one})]
 
 
 @pytest.mark.parametrize("more", [1, 400])
@@ -113,31 +120,31 @@ def test_a_record_that_goes_on_after_the_end_of_its_game_is_an_error(more):
     assert not record.truncated and record.ticks % CHUNK_STEPS
     longer = replace(record, actions=np.concatenate([record.actions, record.actions[:more]]))
     with pytest.raises(ValueError, match="ends before all"):
-        record_chunks([longer])
+        record_chunks({"game": longer})
 
 
 def test_a_record_that_ends_otherwise_than_it_says_is_an_error_and_the_others_are_not():
     records = [play("generals", seed, 100) for seed in range(3)]
-    reruns = [rerun_of(record, recorded_game(record)) for record in records]
+    reruns = [rerun_of(record, recorded_game(record), "game") for record in records]
     reruns[1].final_hash = "another"
     made: dict[Rerun, list[bytes]] = {rerun: [] for rerun in reruns}
     while running := [rerun for rerun in reruns if rerun.waiting]:
         for rerun, chunk in play_spans(running):
             made[rerun].append(encode_chunk(chunk))
-    whole = [[encode_chunk(chunk) for chunk in record_chunks([record])] for record in records]
+    whole = [[encode_chunk(chunk) for chunk in record_chunks({"game": record})] for record in records]
     assert "not the recorded one" in reruns[1].fault and made[reruns[1]] == whole[1][:2]
     assert [made[reruns[number]] for number in (0, 2)] == [whole[0], whole[2]]
 
 
 def test_steps_from_a_tick_on():
-    (first, *_), *_ = [[chunk for chunk in record_chunks([play("generals", 3, 64)]) if chunk.seat == 0]]
+    first, _ = record_chunks({"game": play("generals", 3, 64)})
     assert first.since(0) is first and first.since(64) is None
     later = first.since(10)
     assert later.first == 10 and later.ticks.tolist() == list(range(10, 64))
     assert np.array_equal(decode_chunk(encode_chunk(later)).views, first.views[10:])
 
 
-CHUNK = next(iter(record_chunks([play("generals", 1, 20)])))
+CHUNK = next(iter(record_chunks({"game": play("generals", 1, 20)})))
 DATA = encode_chunk(CHUNK)
 
 
@@ -262,7 +269,7 @@ def test_C12_content_that_is_none_though_its_checksum_is_right(place):
             decode_chunk(with_header(DATA[:32] + frame, size=len(content)))
 
 
-@pytest.mark.parametrize("place", range(54))
+@pytest.mark.parametrize("place", range(struct.unpack_from("<H", DATA, 8)[0]))
 def test_C12_a_description_that_is_none_though_its_checksum_is_right(place):
     """Also one that is no UTF-8."""
     raw = bytearray(zstandard.ZstdDecompressor().decompress(DATA[32:]))
@@ -341,7 +348,7 @@ def read_by_the_manual(data: bytes) -> tuple[list, list, list[bytes], list[bytes
 
 
 def test_a_chunk_reads_as_the_manual_says():
-    for chunk in record_chunks([play("four", 12, 90, {30: 2, 80: 2})]):
+    for chunk in record_chunks({"game": play("four", 12, 90, {30: 2, 80: 2})}):
         ticks, actions, masks, views = read_by_the_manual(encode_chunk(chunk))
         assert ticks == chunk.ticks.tolist() and actions == chunk.actions.tolist()
         assert masks == [mask.tobytes() for mask in chunk.masks]

@@ -8,7 +8,7 @@ import threading
 
 import numpy as np
 import pytest
-from experience_streams import consumers, follow, play, wait_for
+from experience_streams import consumers, follow, play, replayed, wait_for
 from grpc_servers import BOARD, running
 from played_games import play as play_record
 from played_games import record_chunks
@@ -34,9 +34,10 @@ def test_what_was_streamed_is_bit_by_bit_what_the_record_gives(server, client, g
     wait_for(lambda: consumers(server))
     end = play(client, game=game)
     thread.join(60)
-    record = client.replay(end.result.replay)
-    assert sorted(found) == sorted(encode_chunk(chunk) for chunk in record_chunks([record]))
-    assert record.ticks == end.tick
+    (chunks,) = replayed(client, end.result.replay)
+    assert sorted(found) == sorted(map(encode_chunk, chunks))
+    assert client.replay(end.result.replay).ticks == end.tick
+    assert {chunk.episode for chunk in chunks} == {end.result.replay}
     (known,) = stream.games.values()
     assert known.spec.name == game
     last = [decode_chunk(data) for data in found if decode_chunk(data).last]
@@ -65,10 +66,9 @@ def test_C15_a_consumer_joins_late(server, client):
     for thread, *_ in (both, following):
         thread.join(60)
         assert not thread.is_alive()
-    records = [client.replay(state.result.replay) for state in (before, end)]
     expected = [
-        [encode_chunk(chunk) for chunk in record_chunks([record]) if chunk.player in names]
-        for record in records
+        [encode_chunk(chunk) for chunk in chunks if chunk.player in names]
+        for chunks in replayed(client, before.result.replay, end.result.replay)
     ]
     assert both[1] == expected[0] + expected[1]
     assert following[1] == expected[1]
@@ -81,35 +81,40 @@ def test_C14_filters_are_exact(server, client):
     play(client, game="blob")
     end = play(client, tick_limit=100)
     wanted[0].join(60)
-    record = client.replay(end.result.replay)
-    expected = [chunk.since(70) for chunk in record_chunks([record]) if chunk.seat == 0]
+    (chunks,) = replayed(client, end.result.replay)
+    expected = [chunk.since(70) for chunk in chunks if chunk.seat == 0]
     assert wanted[1] == [encode_chunk(chunk) for chunk in expected if chunk is not None]
     assert other[1] == []
     other[2].close()
     wait_for(lambda: consumers(server) == 0)
 
 
-def test_C14_one_game_by_its_replay(server, client):
-    end = play(client)
-    play(client)
-    replay = end.result.replay
-    stream = ExperienceStream(client, server.key, history=True, follow=False, episodes=[replay])
-    assert [encode_chunk(chunk) for chunk in stream] == [
-        encode_chunk(chunk) for chunk in record_chunks([client.replay(replay)])
-    ]
-
-
 @pytest.mark.parametrize("game", ["generals", "blob"])
-def test_C14_one_game_by_the_id_of_its_episode(server, client, game):
-    """As it stands in the chunks, of which a learner wants the whole again."""
-    expected = [
-        encode_chunk(each) for each in record_chunks([client.replay(play(client, game=game).result.replay)])
-    ]
+def test_C14_one_game_by_its_id(server, client, game):
+    """That of its room, of its replay and in its chunks: from its record, and while it is played."""
+    replay = play(client, game=game).result.replay
     play(client, game=game)
     play(client, game=game, private=True)
-    episode = decode_chunk(expected[0]).episode
-    stream = ExperienceStream(client, server.key, history=True, follow=False, episodes=[episode, "unknown"])
-    assert list(map(encode_chunk, stream)) == expected and stream.dropped_episodes == 0
+    stream = ExperienceStream(client, server.key, history=True, follow=False, episodes=[replay, "unknown"])
+    (chunks,) = replayed(client, replay)
+    assert list(map(encode_chunk, stream)) == list(map(encode_chunk, chunks))
+    assert stream.dropped_episodes == 0
+
+
+def test_C14_one_game_by_the_id_of_its_room_while_it_is_played(server, client):
+    seat = client.create("generals", BOARD, name="me", agents={}, tick_limit=100)
+    thread, found, _ = follow(client, server, 2, episodes=[seat.game_id])
+    wait_for(lambda: consumers(server))
+    play(client)
+    other = client.join(seat.game_id, name="you")
+    agents = [(each, PolicyAgent(load_policy("random"), seed=each.seat)) for each in (seat, other)]
+    playing = [threading.Thread(target=run_agent, args=each) for each in agents]
+    for each in playing:
+        each.start()
+    for each in (*playing, thread):
+        each.join(60)
+    (chunks,) = replayed(client, seat.state().result.replay)
+    assert sorted(found) == sorted(map(encode_chunk, chunks))
 
 
 def test_C1_a_consumer_that_will_grant_no_more_credits_is_let_go(server, client):
@@ -117,7 +122,7 @@ def test_C1_a_consumer_that_will_grant_no_more_credits_is_let_go(server, client)
     play(client, tick_limit=100)
     stub = experience_service_pb2_grpc.ExperienceServiceStub(client.channel)
     wish = v1.Subscription(key=server.key, history=True, follow=True, credits=2, batch_chunks=1)
-    answers = stub.StreamExperienceBatches(iter([v1.ExperienceRequest(subscribe=wish)]), timeout=15)
+    answers = stub.StreamExperienceBatches(iter([v1.ExperienceRequest(subscribe=wish)]), timeout=60)
     assert [len(batch.chunks) for batch in answers] == [1, 1]
     wait_for(lambda: consumers(server) == 0)
 
@@ -157,7 +162,8 @@ def test_C1_a_game_played_faster_than_chunks_are_made_is_lost_and_no_other(serve
     assert server.ask(rush) == 0
     end = play(client, tick_limit=70)
     thread.join(60)
-    assert found == [encode_chunk(chunk) for chunk in record_chunks([client.replay(end.result.replay)])]
+    (chunks,) = replayed(client, end.result.replay)
+    assert found == [encode_chunk(chunk) for chunk in chunks]
     assert stream.games
 
 
@@ -166,43 +172,28 @@ def test_C1_a_game_that_is_lost_is_counted_by_who_follows_it_and_comes_whole_to_
 ):
     """More is played than can be made into chunks: the thread that makes them stands still. Nothing of the
     game was offered yet."""
-    monkeypatch.setattr(stream_module, "WAITING_TICKS", 100)
+    monkeypatch.setattr(stream_module, "WAITING_TICKS", 20)
     live, found, stream = follow(client, server, 2, players=["hasty", "calm"])
     block, recorded, _ = follow(client, server, 1, players=["hasty"], when_full="block")
     wait_for(lambda: consumers(server) == 2)
     free = threading.Event()
     server.server.experience._thread.submit(free.wait, 60)
     end = play(client, "hasty", tick_limit=150)
-    assert end.tick > 101
+    assert end.tick > 21
     free.set()
     later = play(client, "calm", tick_limit=20)
     other = play(client, "calm", tick_limit=20)
     for thread in (live, block):
         thread.join(60)
-    expected = [encode_chunk(chunk) for chunk in record_chunks([client.replay(end.result.replay)])]
-    assert recorded == expected[::2]  # of its two seats the first
-    assert found == [
-        encode_chunk(record_chunks([client.replay(each.result.replay)])[0]) for each in (later, other)
-    ]
+    first, *others = replayed(client, *(each.result.replay for each in (end, later, other)))
+    assert recorded == [encode_chunk(chunk) for chunk in first[::2]]  # of its two seats the first
+    assert found == [encode_chunk(chunks[0]) for chunks in others]
     assert stream.dropped_episodes == 1 and not stream.dropped
 
 
-class Waiting(PolicyAgent):
-    """Plays by chance, and waits in the middle of its game until it may go on."""
-
-    def __init__(self, seed: int, may_go_on: threading.Event) -> None:
-        super().__init__(load_policy("random"), seed=seed)
-        self._may_go_on = may_go_on
-
-    def select_action(self, state):
-        if state.tick == 70:
-            assert self._may_go_on.wait(30)
-        return super().select_action(state)
-
-
 @pytest.mark.parametrize("when_full", ["drop_oldest", "block"])
-def test_C15_games_of_one_seed_and_the_same_players_come_one_after_the_other(server, client, when_full):
-    """They are told apart by nothing but the order: chunks of two must not be mixed."""
+def test_C5_games_of_one_seed_and_the_same_players_are_told_apart(server, client, when_full):
+    """Four at once, of which two wait in the middle until the others are over."""
     collecting, found, stream = follow(client, server, 8, players=["twin", "random"], when_full=when_full)
     wait_for(lambda: consumers(server))
     seats = [
@@ -210,34 +201,32 @@ def test_C15_games_of_one_seed_and_the_same_players_come_one_after_the_other(ser
         for _ in range(4)
     ]
     free = threading.Event()
-    agents = [Waiting(0, free), *(PolicyAgent(load_policy("random"), seed=number) for number in range(1, 4))]
+
+    class Waiting(PolicyAgent):
+        def select_action(self, state):
+            assert state.tick != 70 or free.wait(30)
+            return super().select_action(state)
+
+    kinds = (Waiting, Waiting, PolicyAgent, PolicyAgent)
+    agents = [kind(load_policy("random"), seed=number) for number, kind in enumerate(kinds)]
     playing = [threading.Thread(target=run_agent, args=each) for each in zip(seats, agents, strict=True)]
-    server.server.experience._records_thread.submit(free.wait, 30)  # so that records wait together
     for thread in playing:
         thread.start()
-    for thread in playing[1:]:
+    for thread in playing[2:]:
         thread.join(30)
     free.set()
-    for thread in (playing[0], collecting):
+    for thread in (*playing, collecting):
         thread.join(30)
     assert not collecting.is_alive() and stream.dropped_episodes == 0
-    games: list[list[bytes]] = []
-    for seat in (0, 1):
-        steps = 0
-        for data in found:
-            chunk = decode_chunk(data)
-            if chunk.seat == seat:
-                assert chunk.first == steps
-                if steps == 0:
-                    games.append([])
-                games[-1].append(data)
-                steps = 0 if chunk.last else steps + chunk.steps
-    records = [client.replay(seat.state().result.replay) for seat in seats]
-    chunks = [record_chunks([record]) for record in records]
-    expected = [
-        [encode_chunk(each) for each in some if each.seat == seat] for seat in (0, 1) for some in chunks
-    ]
-    assert sorted(games) == sorted(expected)
+    got: dict[tuple[str, int], list[bytes]] = {}
+    for data in found:
+        chunk = decode_chunk(data)
+        got.setdefault((chunk.episode, chunk.seat), []).append(data)
+    expected: dict[tuple[str, int], list[bytes]] = {}
+    for chunks in replayed(client, *(seat.state().result.replay for seat in seats)):
+        for chunk in chunks:
+            expected.setdefault((chunk.episode, chunk.seat), []).append(encode_chunk(chunk))
+    assert got == expected and len(got) == 8
 
 
 def test_a_running_game_with_a_fault_harms_no_other(server, client):
@@ -259,10 +248,9 @@ def test_a_running_game_with_a_fault_harms_no_other(server, client):
     server.ask(both)
     end = play(client, tick_limit=70)
     thread.join(60)
-    records = [good, client.replay(end.result.replay)]
-    faulty = {chunk.episode for chunk in record_chunks([over])}
-    whole = [data for data in found if decode_chunk(data).episode not in faulty]
-    assert whole == [encode_chunk(chunk) for record in records for chunk in record_chunks([record])]
+    whole = [data for data in found if decode_chunk(data).episode != "faulty"]
+    (later,) = replayed(client, end.result.replay)
+    assert whole == [encode_chunk(chunk) for chunk in (*record_chunks({"good": good}), *later)]
     assert stream.dropped_episodes == 2
 
 
@@ -304,12 +292,8 @@ def test_C15_history_and_what_follows_have_no_gap(server, client, when_full):
     for data in found:
         by_episode.setdefault(decode_chunk(data).episode, []).append(data)
     expected = [
-        [
-            encode_chunk(chunk)
-            for chunk in record_chunks([client.replay(end.result.replay)])
-            if chunk.seat == 0
-        ]
-        for end in ends
+        [encode_chunk(chunk) for chunk in chunks if chunk.seat == 0]
+        for chunks in replayed(client, *(end.result.replay for end in ends))
     ]
     assert sorted(by_episode.values()) == sorted(expected)
 
@@ -318,15 +302,15 @@ def test_C15_a_game_that_ends_while_the_history_is_listed_comes_once(server, cli
     """It is told as ended, and stands in the list as well."""
     monkeypatch.setattr(history_module, "_PAGE", 1)
     replays = [play(client, "listed", tick_limit=20).result.replay for _ in range(6)]
-    records = [client.replay(replay) for replay in replays]
-    experience, game = server.server.experience, recorded_game(records[0])
+    first = client.replay(replays[0])
+    experience, game = server.server.experience, recorded_game(first)
 
     async def read() -> list[bytes]:
         wanted = Wanted(players=frozenset(["listed"]))
         consumer = experience.subscribe(wanted, history=True, follow=True, when_full="drop_oldest")
-        experience.begun("room", game, records[0].seed, records[0].players, list(records[0].actions))
+        experience.begun(replays[0], game, first.seed, first.players, list(first.actions))
         await asyncio.sleep(0)  # a page of one game, the newest
-        experience.ended("room", Result((), (), replays[0], "limit", ()))
+        experience.ended(replays[0], Result((), (), replays[0], "limit", ()))
         found: list[bytes] = []
         while sum(decode_chunk(data).last for data in found) < len(replays):
             pieces, _ = await consumer.take(100, 0.05)
@@ -335,7 +319,7 @@ def test_C15_a_game_that_ends_while_the_history_is_listed_comes_once(server, cli
         return found
 
     found = server.do(read())
-    expected = [encode_chunk(record_chunks([record])[0]) for record in records]
+    expected = [encode_chunk(chunks[0]) for chunks in replayed(client, *replays)]
     assert found == expected[1:] + expected[:1]
 
 
@@ -361,8 +345,8 @@ def test_a_damaged_record_costs_itself(tmp_path):
                 found.setdefault(decode_chunk(data).episode, []).append(data)
         for broken in {episode for episode, _ in stream.dropped}:
             del found[broken]
-        records = [client.replay(ends[number].result.replay) for number in (0, 2, 4)]
-        expected = [[encode_chunk(chunk) for chunk in record_chunks([record])] for record in records]
+        whole = replayed(client, *(ends[number].result.replay for number in (0, 2, 4)))
+        expected = [[encode_chunk(chunk) for chunk in chunks] for chunks in whole]
         assert sorted(found.values()) == sorted(expected)
         assert stream.dropped_episodes == 4 and len(stream.dropped) in (0, 2)
 
@@ -372,8 +356,8 @@ def test_block_gets_games_when_they_are_over_and_loses_none(server, client):
     wait_for(lambda: consumers(server))
     ends = [play(client, f"blocked {number}", tick_limit=70) for number in range(3)]
     thread.join(60)
-    records = [client.replay(end.result.replay) for end in ends]
-    assert found == [encode_chunk(chunk) for record in records for chunk in record_chunks([record])]
+    expected = replayed(client, *(end.result.replay for end in ends))
+    assert found == [encode_chunk(chunk) for chunks in expected for chunk in chunks]
     assert stream.dropped_episodes == 0
 
 

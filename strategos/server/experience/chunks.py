@@ -23,7 +23,6 @@ import hashlib
 import json
 import struct
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -66,7 +65,7 @@ class Chunk:
     kind: str
     """Which game with which options and layout, see `kind_of`."""
     episode: str
-    """Which game it was, see `episode_of`."""
+    """Which game it was: the id of its room and of its replay."""
     seat: int
     player: str
     first: int
@@ -119,12 +118,6 @@ def kind_of(game: Game) -> str:
     """A short name of the game, its options and the layout of its views: 16 hexadecimal digits."""
     told = [game.spec.name, game.options, str(game.view_dtype.descr), game.spec.mask_bytes]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def episode_of(kind: str, seed: int, players: Sequence[str]) -> str:
-    """The id of a game in chunks, the same while it is played and out of its record."""
-    told = json.dumps([kind, seed, list(players)])
-    return hashlib.sha256(told.encode()).hexdigest()[:24]
 
 
 def encode_chunk(chunk: Chunk, compressor: zstandard.ZstdCompressor | None = None) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -18,13 +18,12 @@ import structlog
 
 from strategos.games.spec import Game
 from strategos.play.record import GameRecord, RecordError, recorded_game, require_fitting
-from strategos.server.experience.chunks import episode_of, kind_of, make_compressor
+from strategos.server.experience.chunks import make_compressor
 from strategos.server.experience.consumers import BLOCK, Consumer, Episode
 from strategos.server.experience.pieces import Piece, make_pieces
 from strategos.server.experience.transitions import GAMES_AT_ONCE, play_spans, rerun_of
 from strategos.server.hall import Hall
-from strategos.server.rooms.kinds import build
-from strategos.server.terms import FinishedGame, HallError
+from strategos.server.terms import HallError
 
 WAITING_GAMES = 100_000
 """Ids of recorded games that may wait for one consumer."""
@@ -33,8 +32,6 @@ _RECORD_WAIT_S = 0.25
 _RECORD_TRIES = 40
 _KINDS = 64
 """Games that a reader keeps built."""
-_ANY_BOARD = 1 << 32
-"""Tiles: what was played is read, whatever boards the server takes by now."""
 _log = structlog.get_logger("strategos.experience")
 
 
@@ -71,7 +68,6 @@ class RecordReader:
         self._hall, self._threads, self._history = hall, threads, history
         self._compressor = make_compressor()  # of the one thread that works for this reader at a time
         self._games: dict[str, Game] = {}
-        self._kinds: dict[str, str] = {}
         self._waiting: deque[_Kept] = deque()
         self._meanwhile: set[str] = set()
         """Games that ended while the history is being listed, and are no part of it."""
@@ -126,7 +122,7 @@ class RecordReader:
             games, page = self._hall.games(page=page, size=_PAGE)
             for each in games:
                 episodes = len(wanted.seats_of(each.names))
-                if not episodes or each.replay in meanwhile or not self._wants(each):
+                if not episodes or each.replay in meanwhile or not wanted.game(each.game, each.replay):
                     continue
                 if len(found) < WAITING_GAMES:
                     found.appendleft(_Kept(each.replay, episodes))
@@ -136,21 +132,6 @@ class RecordReader:
                 self._listing = False
                 return found
             await asyncio.sleep(0)
-
-    def _wants(self, listed: FinishedGame) -> bool:
-        """Whether a recorded game is wanted, by its name and by the id of its replay or of its episode."""
-        wanted = self.consumer.wanted
-        if not wanted.episodes or wanted.game(listed.game, listed.replay):
-            return wanted.game(listed.game, listed.replay)
-        described = f"{listed.game} {json.dumps(listed.options, sort_keys=True)}"
-        if described not in self._kinds:
-            if len(self._kinds) >= _KINDS:
-                self._kinds.clear()
-            try:
-                self._kinds[described] = kind_of(build(listed.game, listed.options, board_cells=_ANY_BOARD))
-            except HallError:
-                return False  # of a game that there is no more
-        return wanted.game(listed.game, episode_of(self._kinds[described], listed.seed, listed.names))
 
     async def _give_all(self, games: deque[_Kept]) -> None:
         """Give games until there are none; while some are played again the next ones are read."""
@@ -195,29 +176,24 @@ class RecordReader:
 
     async def _give(self, records: Sequence[tuple[_Kept, GameRecord]]) -> None:
         """Play recorded games again, those of one kind together, and put what comes of it into the queue."""
-        groups: dict[tuple[int, int], tuple[Game, list[GameRecord]]] = {}
-        met: Counter[str] = Counter()
+        groups: dict[int, tuple[Game, list[tuple[_Kept, GameRecord]]]] = {}
         for kept, record in records:
             try:
                 game = self._game_of(record)
             except RecordError as error:
                 self._count_lost([kept], str(error))
                 continue
-            # Of one seed and the same players: nothing but their order tells the chunks of two apart.
-            ident = episode_of(kind_of(game), record.seed, record.players)
-            groups.setdefault((id(game), met[ident]), (game, []))[1].append(record)
-            met[ident] += 1
+            groups.setdefault(id(game), (game, []))[1].append((kept, record))
         for game, some in groups.values():
             await self._hall.prepare(game)  # a kind that nobody has played since the server began
             await self._play(game, some)
 
-    async def _play(self, game: Game, records: Sequence[GameRecord]) -> None:
-        loop, wanted, kind = asyncio.get_running_loop(), self.consumer.wanted, kind_of(game)
-        episodes: list[dict[int, Episode]] = []
-        for record in records:
-            ident = episode_of(kind, record.seed, record.players)
-            seats = wanted.seats_of(record.players)
-            episodes.append({seat: Episode((ident, seat), recorded=True) for seat in seats})
+    async def _play(self, game: Game, records: Sequence[tuple[_Kept, GameRecord]]) -> None:
+        loop, wanted = asyncio.get_running_loop(), self.consumer.wanted
+        episodes = [
+            {seat: Episode((kept.replay, seat), recorded=True) for seat in wanted.seats_of(record.players)}
+            for kept, record in records
+        ]
         spans = self._spans(game, records, episodes)
         try:
             coming = loop.run_in_executor(self._threads, next, spans, None)
@@ -236,11 +212,17 @@ class RecordReader:
                     self.consumer.drop(episode)
 
     def _spans(
-        self, game: Game, records: Sequence[GameRecord], episodes: Sequence[dict[int, Episode]]
+        self,
+        game: Game,
+        records: Sequence[tuple[_Kept, GameRecord]],
+        episodes: Sequence[dict[int, Episode]],
     ) -> Iterator[_Span]:
         """Play games of one kind again, a span at a time; for a thread."""
         minimum = self.consumer.wanted.minimum_tick
-        of = {rerun_of(record, game, seats): seats for record, seats in zip(records, episodes, strict=True)}
+        of = {
+            rerun_of(record, game, kept.replay, seats): seats
+            for (kept, record), seats in zip(records, episodes, strict=True)
+        }
         running = list(of)
         while running:
             pieces = []

@@ -24,11 +24,9 @@ class Wanted:
     seats: frozenset[int] = frozenset()
     minimum_tick: int = 0
 
-    def game(self, name: str, *ids: str) -> bool:
-        """Whether anything of a game is wanted, which is known by `ids`: of its episode, room or replay."""
-        if self.games and name not in self.games:
-            return False
-        return not self.episodes or not self.episodes.isdisjoint(ids)
+    def game(self, name: str, episode: str) -> bool:
+        """Whether anything of the game of that `name` and id is wanted."""
+        return (not self.games or name in self.games) and (not self.episodes or episode in self.episodes)
 
     def seats_of(self, players: Sequence[str]) -> tuple[int, ...]:
         """The seats that are wanted of a wanted game of these `players`."""

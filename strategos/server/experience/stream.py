@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import structlog
 
 from strategos.games.spec import Game
-from strategos.server.experience.chunks import episode_of, kind_of, make_compressor
+from strategos.server.experience.chunks import kind_of, make_compressor
 from strategos.server.experience.consumers import Consumer, Episode
 from strategos.server.experience.history import RecordReader
 from strategos.server.experience.pieces import Piece, Wanted, make_pieces
@@ -40,17 +40,13 @@ class _Followed:
     """A game that runs, and who gets it tick by tick."""
 
     name: str
-    episode: str
     players: tuple[str, ...]
     ticks: int
-    live: dict[Consumer, dict[int, Episode]] = field(default_factory=dict)
+    live: dict[Consumer, dict[int, Episode]]
     """The episodes of each consumer, by seat; also where the game was lost on the way to them."""
     rerun: Rerun | None = None
     """None where nobody gets it tick by tick, or not any more."""
     most_waiting: int = 0
-    twins: list[tuple[Consumer, str, int]] = field(default_factory=list)
-    """Who waits for the records of games of the same episode that ended before this one is through, and for
-    how many episodes of each: nothing but their order tells them apart."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +66,8 @@ class Experience:
     def __init__(self, hall: Hall) -> None:
         self.episodes = self.chunks = self.steps = self.refused_chunks = 0
         self._hall = hall
-        self._submissions = Submissions()
+        self._submissions = Submissions(hall.clock)
+        self._stop_tending = hall.tend(self._submissions.give_up_silent)
         self._readers: dict[Consumer, RecordReader] = {}
         self._games: dict[str, _Followed] = {}
         """Those that run, by their room."""
@@ -140,7 +137,7 @@ class Experience:
         minimums = {consumer.wanted.minimum_tick for consumer in live}
         checked = await self._submissions.check(game, chunks, minimums)
         live = [consumer for consumer in live if consumer in self._readers]
-        played = {followed.episode for followed in self._reruns.values()}
+        played = {rerun.trace.episode for rerun in self._reruns}
         refused = []
         for place, chunk in enumerate(checked):
             fault = chunk if isinstance(chunk, str) else self._submissions.hand_on(chunk, live, played)
@@ -154,6 +151,7 @@ class Experience:
     async def close(self) -> None:
         """End all streams; what waits in the queues can still be taken."""
         self._stop_following()
+        self._stop_tending()
         for consumer, reader in self._readers.items():
             reader.cancel()
             consumer.end()
@@ -167,19 +165,16 @@ class Experience:
         self, room: str, game: Game, seed: int, names: tuple[str, ...], actions: Sequence[np.ndarray]
     ) -> None:
         """A game has begun, or runs already; see `Follower`."""
-        kind = kind_of(game)
-        episode = episode_of(kind, seed, names)
-        followed = self._games[room] = _Followed(game.spec.name, episode, names, len(actions))
-        if any(other.episode == episode for other in self._reruns.values()):
-            return  # twice at once, by a seed of somebody's own choice: this one comes from its record
+        live = {}
         for consumer, reader in self._readers.items():
             seats = consumer.wanted.seats_of(names)
-            if reader.live and seats and consumer.wanted.game(game.spec.name, room, episode):
-                followed.live[consumer] = {seat: Episode((episode, seat), recorded=False) for seat in seats}
-        if not followed.live:
+            if reader.live and seats and consumer.wanted.game(game.spec.name, room):
+                live[consumer] = {seat: Episode((room, seat), recorded=False) for seat in seats}
+        followed = self._games[room] = _Followed(game.spec.name, names, len(actions), live)
+        if not live:
             return
-        wanted = sorted({seat for seats in followed.live.values() for seat in seats})
-        followed.rerun = Rerun(Trace(game, kind, episode, names, wanted), seed, actions)
+        wanted = sorted({seat for seats in live.values() for seat in seats})
+        followed.rerun = Rerun(Trace(game, kind_of(game), room, names, wanted), seed, actions)
         followed.most_waiting = len(actions) + WAITING_TICKS
         self._reruns[followed.rerun] = followed
         if followed.rerun.due()[0]:
@@ -210,16 +205,10 @@ class Experience:
             self._awake.set()
         for consumer, reader in self._readers.items():
             wanted = consumer.wanted
-            if consumer in followed.live or not wanted.game(followed.name, followed.episode, room):
+            if consumer in followed.live or not wanted.game(followed.name, room):
                 continue
             episodes = len(wanted.seats_of(followed.players))
-            if not episodes or not followed.ticks:
-                continue
-            for twin in self._reruns.values():
-                if twin.episode == followed.episode and consumer in twin.live:
-                    twin.twins.append((consumer, result.replay, episodes))
-                    break
-            else:
+            if episodes and followed.ticks:
                 reader.ended(result.replay, episodes)
 
     async def _follow(self) -> None:
@@ -300,10 +289,6 @@ class Experience:
         if followed.rerun is not None:
             self._reruns.pop(followed.rerun, None)
             followed.rerun = None
-        twins, followed.twins = followed.twins, []
-        for consumer, replay, episodes in twins:
-            if consumer in self._readers:
-                self._readers[consumer].ended(replay, episodes)
 
     def _lose(self, followed: _Followed, reason: str) -> None:
         """Count a game as dropped by all who get it tick by tick."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from strategos.games.spec import Game
 from strategos.server.experience.chunks import ChunkError, decode_chunk, kind_of, make_compressor
@@ -16,7 +16,9 @@ from strategos.server.terms import HallError
 WAITING_REQUESTS = 16
 """Requests that wait for the thread; of 4 MiB each at most."""
 OPEN_EPISODES = 10_000
-"""Episodes that have begun and not ended; past that the one that began first is given up."""
+"""Episodes that have begun and not ended; past that the one that was silent longest is given up."""
+SILENT_S = 600.0
+"""An episode that has not gone on for so long is given up: who sends it may be gone, and no call tells."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +39,19 @@ class Submitted:
 class _Open:
     """An episode of which a part has come."""
 
+    consumers: dict[Consumer, Episode]
     steps: int = 0
-    consumers: dict[Consumer, Episode] = field(default_factory=dict)
+    heard: float = 0.0
+    """When its last chunk came, by the clock."""
 
 
 class Submissions:
     """What has come of the episodes of others. For the hall's loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self._open: dict[EpisodeKey, _Open] = {}
+        """The one that was silent longest first."""
         self._waiting = 0
         self._compressor = make_compressor()
         self._thread = ThreadPoolExecutor(1, "submitted")  # one: requests keep their order
@@ -77,14 +83,24 @@ class Submissions:
         begun = self._open.get(chunk.key)
         if begun is None or begun.steps != chunk.first:
             return "the chunk is not the next one of its episode"
+        del self._open[chunk.key]
         begun.steps += chunk.steps
+        begun.heard = self._clock()
         for consumer, episode in begun.consumers.items():
             piece = chunk.pieces.get(consumer.wanted.minimum_tick)
             if piece is not None:
                 consumer.offer(episode, piece)
-        if chunk.last:
-            del self._open[chunk.key]
+        if not chunk.last:
+            self._open[chunk.key] = begun
         return ""
+
+    def give_up_silent(self) -> None:
+        """Drop the episodes that have not gone on for `SILENT_S`."""
+        while self._open:
+            key, begun = next(iter(self._open.items()))
+            if self._clock() - begun.heard <= SILENT_S:
+                return
+            self._give_up(key)
 
     def forget(self, consumer: Consumer) -> None:
         """Hand nothing on to a consumer any more."""

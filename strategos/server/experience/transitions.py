@@ -20,14 +20,7 @@ import numpy as np
 from strategos.games.spec import LEAVE, Game
 from strategos.play.match import hash_state, leave
 from strategos.play.record import GameRecord
-from strategos.server.experience.chunks import (
-    CHUNK_STEPS,
-    TERMINATED,
-    TRUNCATED,
-    Chunk,
-    episode_of,
-    kind_of,
-)
+from strategos.server.experience.chunks import CHUNK_STEPS, TERMINATED, TRUNCATED, Chunk, kind_of
 
 SPAN = CHUNK_STEPS
 """Ticks that are turned into chunks at once: in a simultaneous game, one chunk of each player."""
@@ -209,10 +202,12 @@ class Rerun:
             self.fault = "its final state is not the recorded one"
 
 
-def rerun_of(record: GameRecord, game: Game, seats: Iterable[int] | None = None) -> Rerun:
-    """A recorded game of `game`, from its beginning, for chunks of all its players or of some `seats`."""
-    kind = kind_of(game)
-    trace = Trace(game, kind, episode_of(kind, record.seed, record.players), record.players, seats)
+def rerun_of(record: GameRecord, game: Game, episode: str, seats: Iterable[int] | None = None) -> Rerun:
+    """A recorded game of `game`, from its beginning, for chunks of all its players or of some `seats`.
+
+    `episode` is the id of its replay; of a game from elsewhere it is one that no other game has.
+    """
+    trace = Trace(game, kind_of(game), episode, record.players, seats)
     actions = np.ascontiguousarray(record.actions, np.int32)
     return Rerun(trace, record.seed, actions, ended=True, final_hash=record.final_hash)
 
