@@ -123,7 +123,8 @@ def _run(arguments: list[str]) -> int:
         return 0
     if name not in COMMANDS:
         kind = "option" if name.startswith("-") else "command"
-        raise InputError(f"no {kind} {name!r}{nearest(name, COMMANDS)}; strategos --help lists the commands")
+        hint = nearest(name, COMMANDS, then="see strategos --help for all commands")
+        raise InputError(f"no {kind} {name!r}{hint}")
     return import_module(f"strategos.commands.{name}").run(arguments[1:]) or 0
 
 

@@ -6,7 +6,12 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
-def nearest(word: str, known: Iterable[str], cutoff: float = 0.5) -> str:
-    """`; did you mean 'X'?` for the known word nearest to `word`, or nothing; `cutoff` as in `difflib`."""
+def nearest(word: str, known: Iterable[str], cutoff: float = 0.5, then: str = "") -> str:
+    """`; did you mean 'X'?` for the known word nearest to `word`, or nothing; `cutoff` as in `difflib`.
+
+    `then` ends the line: a sentence of its own behind the question, `; then` where there is none.
+    """
     close = get_close_matches(word, list(known), n=1, cutoff=cutoff)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    if close:
+        return f"; did you mean {close[0]!r}? {then[:1].upper()}{then[1:]}".rstrip()
+    return f"; {then}" if then else ""

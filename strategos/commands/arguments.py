@@ -73,9 +73,8 @@ class Parser(argparse.ArgumentParser):
         options, rest = self.parse_known_args(arguments)
         for word in rest:
             known = [name for action in self._actions for name in action.option_strings]
-            raise InputError(
-                f"{self._name}: no option {word!r}{nearest(word, known)}; {self.prog} --help lists them"
-            )
+            hint = nearest(word, known, then=f"see {self.prog} --help for all options")
+            raise InputError(f"{self._name}: no option {word!r}{hint}")
         return options
 
     def error(self, message: str) -> NoReturn:

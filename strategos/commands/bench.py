@@ -34,8 +34,8 @@ def run(arguments: list[str]) -> int:
     names = options.names or DEFAULT
     for name in names:
         if name not in scripts:
-            known = ", ".join(scripts)
-            raise InputError(f"bench: no script {name!r}{nearest(name, scripts)}; there are {known}")
+            hint = nearest(name, scripts, then="there are " + ", ".join(scripts))
+            raise InputError(f"bench: no script {name!r}{hint}")
     flags = [flag for flag in ("json", "quick") if getattr(options, flag)]
     for name in names:
         if not options.json:

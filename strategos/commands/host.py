@@ -88,19 +88,17 @@ async def _serve(settings: Settings, read: Any) -> int:
     """Open the hall and its entrances; the exit code."""
     from strategos.server import grpc, web
     from strategos.server.access.descriptors import allow_descriptors
-    from strategos.server.access.tls import load_tls
     from strategos.server.hall import Hall
 
-    tls = load_tls(settings)  # before anything is opened: what cannot be is told at once
+    hall = Hall(settings)  # before anything is opened: what TLS cannot be is told at once
     listening = web.listen(settings)
     allow_descriptors(settings)
-    hall = Hall(settings)
     try:
         await hall.start()
     except BaseException:
         listening.close()
         raise
-    scheme = "http" if tls is None else "https"
+    scheme = "http" if hall.tls is None else "https"
     port = listening.getsockname()[1]
     print(f"page         {scheme}://{_shown_host(settings.host)}:{port}/", flush=True)
 

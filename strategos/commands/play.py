@@ -54,7 +54,8 @@ def run(arguments: list[str]) -> int:
 
     game = options.game or game_played_by(options.opponent)
     if game not in TABLES:
-        raise InputError(f"no table for {game!r}{nearest(game, TABLES)}; --game is {' or '.join(TABLES)}")
+        hint = nearest(game, TABLES, then=f"choose --game {' or '.join(TABLES)}")
+        raise InputError(f"no table for {game!r}{hint}")
     refuse_options_of_others(options, game, _OPTIONS, "try --game {}")
     name = options.opponent or OPPONENTS[game]
     with reading():

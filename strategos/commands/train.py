@@ -43,8 +43,8 @@ def run(arguments: list[str]) -> int:
     with reading():
         if options.preset and options.preset not in config_files.preset_names():
             known = config_files.preset_names()
-            hint = nearest(options.preset, known)
-            raise InputError(f"train: no preset {options.preset!r}{hint}; there are {', '.join(known)}")
+            hint = nearest(options.preset, known, then="there are " + ", ".join(known))
+            raise InputError(f"train: no preset {options.preset!r}{hint}")
         chosen = config_files.load_config(source, list(_overrides(rest, parser)))
     name = options.run or (options.config.stem if options.config else options.preset or "quick")
     return learn(chosen, run_folder(name), options)
@@ -143,5 +143,6 @@ def _overrides(words: list[str], parser: Parser) -> Iterator[str]:
         value = value if equals else next(rest, "--")
         if not equals and value.startswith("--"):
             known = [name for action in parser._actions for name in action.option_strings]
-            raise InputError(f"train: {word} needs a value{nearest(word, known, 0.8)}; --keys lists all keys")
+            hint = nearest(word, known, 0.8, then="see strategos train --keys for all keys")
+            raise InputError(f"train: {word} needs a value{hint}")
         yield f"{key.replace('-', '_')}={value}"

@@ -22,7 +22,8 @@ GAMES: dict[str, str] = {
 def make_game(name: str, **options: Any) -> Game:
     """Build a game by name; `ValueError` for an unknown name or for options that it cannot take."""
     if name not in GAMES:
-        raise ValueError(f"no game {name!r}{nearest(name, GAMES)} (there are: {', '.join(GAMES)})")
+        hint = nearest(name, GAMES, then="there are " + ", ".join(GAMES))
+        raise ValueError(f"no game {name!r}{hint}")
     module, _, attribute = GAMES[name].partition(":")
     game_class = getattr(import_module(module), attribute)
     try:

@@ -15,15 +15,16 @@ import structlog
 from strategos.games.spec import Game
 from strategos.play.record import GameRecord
 from strategos.server import lists
-from strategos.server.access.limits import Bucket, Connections, Requests
+from strategos.server.access.limits import Connections, Requests
 from strategos.server.access.names import clean_chat
+from strategos.server.access.tls import load_tls
 from strategos.server.access.tokens import SPECTATOR, Tokens
 from strategos.server.clock import AwakeClock
 from strategos.server.recorder import Recorder
 from strategos.server.records.archive import Archive
 from strategos.server.records.journal import Journal, folder_lock
 from strategos.server.records.ratings import Ratings
-from strategos.server.rooms import shadows
+from strategos.server.rooms import rated, shadows, watching
 from strategos.server.rooms.agents import Agents, Answer, offered
 from strategos.server.rooms.clockwork import Clockwork
 from strategos.server.rooms.endings import Endings
@@ -33,6 +34,7 @@ from strategos.server.rooms.looks import look
 from strategos.server.rooms.mailbox import Mailbox
 from strategos.server.rooms.restoring import restore
 from strategos.server.rooms.room import Room
+from strategos.server.rooms.seat import Seat, Spectator
 from strategos.server.settings import Settings
 from strategos.server.terms import (
     Event,
@@ -52,8 +54,6 @@ __all__ = [
     "Event", "FinishedGame", "Follower", "Hall", "HallError", "Mailbox", "Pace", "Result", "RoomOptions",
     "RoomSummary", "Snapshot", "Standing", "Ticket",
 ]  # fmt: skip
-LISTENERS = 16
-"""Of one seat."""
 _HOURS, _DELIVERY_S = 3600.0, 0.3
 log = structlog.get_logger("strategos.server")
 
@@ -64,6 +64,7 @@ class Hall:
     def __init__(self, settings: Settings, *, clock: Callable[[], float] | None = None) -> None:
         self.settings = settings
         self.connections, self.requests = Connections(settings), Requests(settings)  # of all entrances
+        self.tls = load_tls(settings)  # of all entrances, too
         self.clock = clock or AwakeClock()
         self._tasks: list[asyncio.Task] = []
         self._stack = contextlib.ExitStack()
@@ -147,11 +148,13 @@ class Hall:
         await self._lobby.compilations.order(game, address)
 
     def reload(self, newer: Settings) -> None:
-        """Take over those of `newer` that may change while the server runs."""
+        """Take over those of `newer` that may change while the server runs, and the certificate's files."""
         settings = self.settings.reloaded(newer)
         self.settings = self.connections.settings = self.requests.settings = settings
         for part in (self._lobby, self._lobby.compilations, self._clockwork, self._endings, self._recorder):
             part.settings = settings
+        if self.tls is not None:
+            self.tls.renew()
 
     # -- rooms -----------------------------------------------------------------------------------------------
 
@@ -172,10 +175,8 @@ class Hall:
     async def spectate(self, where: str, *, address: str) -> tuple[str, str]:
         """The room, and a token to watch it: the whole board late in Generals, the open table in Blob."""
         room = self._lobby.find_for(where, address)
-        while len(room.spectators) >= 4 * max(1, self.settings.spectators):
-            del room.spectators[min(room.spectators, key=lambda each: room.spectators[each])]
         token, ident = self._tokens.issue(room.id, SPECTATOR)
-        room.spectators[ident] = self.clock()
+        watching.admit(room, ident, address, self.settings.spectators, self.clock())
         shadows.open_shadow(room)
         while room.running and not shadows.catch_up(room, self.settings.spectator_delay_ticks):
             await asyncio.sleep(0)  # a long game: others have their turn, too
@@ -194,14 +195,15 @@ class Hall:
     def listen(self, token: str) -> Mailbox:
         """A mailbox of the room; close it when done. `HallError` "exhausted" for too many of one seat."""
         room, chair = self._who(token)
-        seat = None if chair == SPECTATOR else room.chairs[chair]
-        most = self.settings.spectators if seat is None else LISTENERS
-        if sum(each is seat for each in room.mailboxes.values()) >= most:
-            raise HallError("exhausted", "too many listen there already")
+        holder: Seat | Spectator
+        if chair == SPECTATOR:
+            holder = room.spectators[self._tokens.check(token).ident]
+        else:
+            holder = room.chairs[chair]
+        watching.require_line(room, holder, self.settings.spectators)
         mailbox = Mailbox(lambda: self.snapshot(token), lambda box: self._unlisten(room, box))
-        room.mailboxes[mailbox] = seat
-        if seat is not None:
-            seat.listeners += 1
+        room.mailboxes[mailbox] = holder
+        holder.listeners += 1
         return mailbox
 
     # -- moves -----------------------------------------------------------------------------------------------
@@ -266,11 +268,8 @@ class Hall:
     def chat(self, token: str, text: str) -> None:
         """Say something to the room; `HallError` "exhausted" to who talks too much."""
         room, chair = self._player(token)
-        line, now, seat = clean_chat(text), self.clock(), room.chairs[chair]
-        rate = self.settings.chats_per_minute
-        if seat.chats is None:
-            seat.chats = Bucket(rate / 60, max(3.0, rate / 6), now)
-        if not seat.chats.take(now):
+        line, seat = clean_chat(text), room.chairs[chair]
+        if not seat.may_chat(self.settings.chats_per_minute, self.clock()):
             raise HallError("exhausted", "too much chat; wait a little")
         room.tell("chat", seat=room.seat_of(chair), name=seat.name, text=line)
 
@@ -299,9 +298,9 @@ class Hall:
         """Public games that have ended, the last to end first, and the `page` that comes next."""
         return lists.games(self._journal, game, page, size)
 
-    def leaderboard(self, game: str, size: int = 50) -> list[Standing]:
-        """The best players of a game."""
-        return self._ratings.leaderboard(game, lists.bounded(size))
+    def leaderboard(self, game: str, size: int = 50, mode: str = "") -> list[Standing]:
+        """The best players of a game, in Generals of one `mode` of it: 1v1 (""), ffa or teams."""
+        return self._ratings.leaderboard(rated.list_named(game, mode), lists.bounded(size))
 
     def replay(self, replay: str) -> GameRecord:
         """The record of a finished game. Reads a file: a caller on the loop takes `asyncio.to_thread`."""
@@ -351,7 +350,7 @@ class Hall:
         if claims.chair == SPECTATOR:
             if claims.ident not in found.spectators:
                 raise HallError("forbidden", "this token is not good here; watch again")
-            found.spectators[claims.ident] = now
+            found.spectators[claims.ident].heard = now
             return found, SPECTATOR
         if claims.chair >= len(found.chairs):
             raise HallError("forbidden", "this token is not good here; join again")
@@ -375,10 +374,10 @@ class Hall:
         return ticket
 
     def _unlisten(self, room: Room, mailbox: Mailbox) -> None:
-        seat = room.mailboxes.pop(mailbox, None)
-        if seat is not None:
-            seat.listeners -= 1
-            seat.heard = self.clock()
+        holder = room.mailboxes.pop(mailbox, None)
+        if holder is not None:
+            holder.listeners -= 1
+            holder.heard = self.clock()
 
     def _deliver(self, answers: Sequence[Answer]) -> None:
         """Called on an agent's thread."""

@@ -70,14 +70,14 @@ class Settings(BaseSettings):
     queue_moves: int = Field(default=1000, ge=1)
     """Moves that one seat may have waiting."""
     spectators: int = Field(default=50, ge=0)
-    """Of one room."""
+    """Of one room; one address at most half of them."""
     spectator_delay_ticks: int = Field(default=50, ge=0)
     open_idle_s: float = Field(default=900.0, gt=0)
     """A room that has not begun and of which nobody was heard for so long is closed."""
     absent_s: float = Field(default=60.0, gt=0)
     """A seat that the others wait for and that was not heard of for so long surrenders, or is played for."""
     idle_s: float = Field(default=1800.0, gt=0)
-    """A game that is not rated and of which nobody was heard for so long ends without a result."""
+    """A game of which nobody was heard for so long ends, where it is not rated or all people have lost it."""
     linger_s: float = Field(default=300.0, gt=0)
     """How long a room stays after its game, for a rematch."""
     batch_idle_s: float = Field(default=600.0, gt=0)

@@ -99,8 +99,8 @@ class Ticket:
 
 @dataclass(frozen=True)
 class Result:
-    """How a game ended. `reason`: played, limit (the ticks ran out: a draw of those who are left), idle or
-    fault (these two are no result)."""
+    """How a game ended. `reason`: played, limit (the ticks ran out: a draw of those who are left), idle (who
+    was left played for nobody: no result among those) or fault (no result)."""
 
     returns: tuple[float, ...]
     places: tuple[int, ...]
@@ -110,6 +110,8 @@ class Result:
     reason: str
     ratings: tuple[float | None, ...]
     """New ratings of the seats, None where the game did not count."""
+    unrated: str = ""
+    """Why a game that would count is not rated: an agent was too slow, or failed."""
 
 
 @dataclass(frozen=True)

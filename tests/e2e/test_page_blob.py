@@ -118,6 +118,14 @@ def test_a_spectator_sees_the_table_and_no_hand(server, chromium):
         until(page, "document.querySelector('#trick').dataset.shown > 0")
 
 
+def test_a_spectator_waits_with_the_players(server, chromium):
+    ticket = server.create(TABLE)
+    with watched(chromium, server.url) as seen:
+        page = seen.go(f"/#/watch/{ticket['code']}")
+        page.wait_for_selector("#waiting h2:has-text('1 of')")
+        assert "null" not in page.text_content("#waiting") and page.locator("#force").count() == 0
+
+
 def test_people_wait_for_each_other_and_may_start_early(server, chromium):
     with watched(chromium, server.url) as seen:
         page = seen.go()

@@ -11,6 +11,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from web_house import DUEL, house
 
 from strategos.play.agents import load_policy
+from strategos.server.rooms.agents import Answer, Ask
 
 OWN, FOG = (0, 114, 178), (27, 33, 44)
 ARROWS = ("ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight")
@@ -75,7 +76,7 @@ def test_a_whole_game_with_mouse_and_keys_its_replay_and_the_ranks(server, chrom
                     page.keyboard.press("z")
                 page.keyboard.press(ARROWS[action % 8 // 2])
             until(page, f"Number(document.querySelector('#board').dataset.tick) > {now.tick}")
-        assert page.text_content("#outcome") == "You win"
+        assert page.text_content("#outcome") == "You win" and "null" not in page.text_content("#end")
         assert share(seen.pixels("#board"), OWN) > 0.1
         page.click("#to-replay")
         page.wait_for_selector("#replay canvas.field[data-tick]")
@@ -84,8 +85,24 @@ def test_a_whole_game_with_mouse_and_keys_its_replay_and_the_ranks(server, chrom
         until(page, "document.querySelector('#replay .clock').textContent.includes('ann wins')")
         page.click("a[data-page=ranks]")
         page.wait_for_selector("#ranks-generals td:has-text('ann')")
+        page.select_option("#mode-generals", "teams")
+        page.wait_for_selector("#ranks-generals td:has-text('no public game')")
+        page.select_option("#mode-generals", "1v1")
+        page.wait_for_selector("#ranks-generals td:has-text('ann')")
         page.click("a[data-page=games]")
         page.wait_for_selector("#recorded td:has-text('1. ann')")
+
+
+def test_a_game_in_which_the_agent_failed_says_that_it_is_not_rated(server, chromium):
+    with watched(chromium, server.url) as seen:
+        page = seen.go()
+        page.fill("#name", "eve")
+        begin(page)
+        room = server.call(server.hall.check, token_of(page)).room
+        server.call(server.hall._clockwork.answered, [Answer(Ask(room, 1, 0), -1, "gave no answer")])
+        page.wait_for_selector("#unrated")
+        assert page.text_content("#outcome") == "You win"
+        assert page.text_content("#unrated") == "This game is not rated: an agent has failed."
 
 
 def test_the_keyboard_alone_is_enough(server, chromium):

@@ -16,6 +16,19 @@ from pathlib import Path
 import pytest
 
 _CURVE = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+_BOOK = """
+[ca]
+default_ca = book
+[book]
+database = {book}/index
+serial = {book}/serial
+new_certs_dir = {book}
+default_md = sha256
+policy = any
+[any]
+commonName = supplied
+"""
+"""What openssl wants of an authority that chooses the days of a certificate itself."""
 
 
 def openssl(*arguments: str) -> None:
@@ -35,7 +48,7 @@ def make_authority(folder: Path, name: str) -> None:
 
 
 def make_certificate(
-    folder: Path, name: str, authority: str, san: str = "DNS:localhost,IP:127.0.0.1"
+    folder: Path, name: str, authority: str, san: str = "DNS:localhost,IP:127.0.0.1", expired: bool = False
 ) -> None:
     """`name.pem`, signed by an authority of the folder, and `name.key`."""
     openssl(
@@ -43,6 +56,19 @@ def make_certificate(
         "-subj", f"/CN={name}",
     )  # fmt: skip
     (folder / "extensions").write_text(f"subjectAltName={san}\n")
+    if expired:
+        book = folder / f"{name}.book"
+        book.mkdir()
+        (book / "index").touch()
+        (book / "serial").write_text("01\n")
+        (book / "rules").write_text(_BOOK.format(book=book))
+        openssl(
+            "ca", "-batch", "-notext", "-config", f"{book}/rules", "-extfile", f"{folder}/extensions",
+            "-cert", f"{folder}/{authority}.pem", "-keyfile", f"{folder}/{authority}.key",
+            "-startdate", "20200101000000Z", "-enddate", "20200102000000Z",
+            "-in", f"{folder}/{name}.csr", "-out", f"{folder}/{name}.pem",
+        )  # fmt: skip
+        return
     openssl(
         "x509", "-req", "-in", f"{folder}/{name}.csr", "-CA", f"{folder}/{authority}.pem",
         "-CAkey", f"{folder}/{authority}.key", "-CAcreateserial", "-out", f"{folder}/{name}.pem",
@@ -52,13 +78,16 @@ def make_certificate(
 
 def make_all(folder: Path) -> Path:
     """`folder` with two authorities, ours and theirs; the certificates of a server, of one of another name,
-    of a player and of a stranger; and the server's key locked with a password."""
+    of a player, of a stranger, of somebody whose time is over and of somebody who has signed it alone; and
+    the server's key locked with a password."""
     for authority in ("ours", "theirs"):
         make_authority(folder, authority)
     make_certificate(folder, "server", "ours")
     make_certificate(folder, "elsewhere", "ours", san="DNS:example.org")
     make_certificate(folder, "player", "ours")
     make_certificate(folder, "stranger", "theirs")
+    make_certificate(folder, "old", "ours", expired=True)
+    make_authority(folder, "self")
     openssl(
         "pkey", "-in", f"{folder}/server.key", "-aes256", "-passout", "pass:secret",
         "-out", f"{folder}/locked.key",
@@ -76,6 +105,11 @@ def spoken(port: int, version: ssl.TLSVersion) -> str:
                 return str(shaken.version())
         except (ssl.SSLError, ConnectionError):
             return ""
+
+
+def shown_by(port: int) -> str:
+    """The certificate that a server shows to a new line, in PEM."""
+    return ssl.get_server_certificate(("127.0.0.1", port), timeout=20)
 
 
 @contextmanager

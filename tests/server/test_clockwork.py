@@ -25,6 +25,7 @@ from halls import (
 from strategos.games.spec import LEAVE
 from strategos.play.bots import BOTS, RandomBot
 from strategos.play.record import verify
+from strategos.ratings.plackett_luce import MU
 from strategos.server.hall import Hall, HallError, Pace, RoomOptions
 from strategos.server.rooms.clockwork import Clockwork
 
@@ -207,6 +208,40 @@ def test_a_game_that_is_not_rated_does_not_go_on_for_nobody(tmp_path):
             clock.ahead_s += 1000.0
             await until(lambda: room.phase == "over")
             assert room.result.reason == "idle" and room.alive == (False, True, True) and room.tick == 1
+
+    run(work())
+
+
+def test_a_rated_game_that_all_people_have_lost_ends_when_nobody_looks(tmp_path):
+    """Not before, and they have lost it; between the agents nothing is decided."""
+
+    async def work():
+        clock = Clock()
+        async with Hall(settings(tmp_path, idle_s=5000.0), clock=clock) as hall:
+            three, agents = {**BOARD, "players": 3}, {1: "random", 2: "expander"}
+            slow = options(options=three, agents=agents, pace=Pace("real_time", 1000.0), private=False)
+            ticket = await hall.create(slow, name="ann", address="a")
+            await until(lambda: hall.snapshot(ticket.token).phase == "running")
+            room = hall._lobby.rooms[ticket.room]
+            hall.leave(ticket.token)
+            clock.ahead_s += 1000.0
+            await until(lambda: room.tick == 1)
+            await rounds_of_housekeeping(hall, 2)
+            assert room.running
+            _, token = await hall.spectate(room.id, address="s")
+            watching = hall.listen(token)
+            clock.ahead_s += 5001.0
+            await rounds_of_housekeeping(hall, 2)
+            assert room.running and room.alive == (False, True, True)
+            watching.close()
+            await rounds_of_housekeeping(hall, 2)
+            assert room.running
+            clock.ahead_s += 5001.0
+            await until(lambda: room.phase == "over")
+            assert room.result.reason == "idle" and room.result.returns == (0.0, 0.0, 0.0)
+            assert room.result.places == (3, 1, 1) and room.result.ratings[1:] == (None, None)
+            (line,) = hall.leaderboard("generals", mode="ffa")
+            assert line.name == "ann" and line.mu < MU and line.wins == 0
 
     run(work())
 

@@ -41,9 +41,13 @@ def test_a_player_with_a_certificate_is_served(server, keys):
         assert "random" in client.agents("generals")
 
 
-@pytest.mark.parametrize("name, authority", [(None, "ours"), ("stranger", "ours"), ("player", "theirs")])
+@pytest.mark.parametrize(
+    "name, authority",
+    [(None, "ours"), ("stranger", "ours"), ("old", "ours"), ("self", "ours"), ("player", "theirs")],
+)
 def test_J11_J12_nobody_else_is(server, keys, name, authority):
-    """No certificate, one of another authority, and a client that does not trust the server's."""
+    """No certificate, one of another authority, one whose time is over, one that was signed by nobody else;
+    and a client that does not trust the server's."""
     with (
         server.client(credentials=channel_credentials(keys, name, authority), timeout_s=3) as client,
         pytest.raises(ServerError) as refused,
@@ -57,8 +61,9 @@ def test_without_tls_nobody_is_served(server):
         client.agents("generals")
 
 
-def test_J12_a_certificate_of_another_name_is_not_trusted(keys, tmp_path):
-    files = {"tls_certificate": keys / "elsewhere.pem", "tls_key": keys / "elsewhere.key"}
+@pytest.mark.parametrize("name", ["elsewhere", "old", "self"])
+def test_J12_a_server_of_another_name_or_time_or_signed_by_itself_is_not_trusted(keys, tmp_path, name):
+    files = {"tls_certificate": keys / f"{name}.pem", "tls_key": keys / f"{name}.key"}
     with (
         running(tmp_path, **files) as other,
         other.client(credentials=channel_credentials(keys, None), timeout_s=3) as client,

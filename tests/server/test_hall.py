@@ -168,7 +168,7 @@ def test_listeners_of_a_seat_are_counted(tmp_path):
             for box in boxes:
                 box.close()
             hall.listen(first.token).close()
-            tokens = [(await hall.spectate(first.code, address="s"))[1] for _ in range(3)]
+            tokens = [(await hall.spectate(first.code, address=each))[1] for each in ("r", "s", "t")]
             boxes = [hall.listen(token) for token in tokens]
             assert code_of(hall.listen, tokens[0]) == "exhausted"
 
@@ -294,7 +294,8 @@ def test_at_the_servers_tick_limit_who_is_left_has_drawn(tmp_path):
             assert (result.reason, result.returns, result.places) == ("limit", (0.0, 0.0, 0.0), (1, 3, 1))
             ann, bob, cid = result.ratings
             assert ann == cid > bob
-            assert [line.wins for line in hall.leaderboard("generals")] == [0, 0, 0]
+            assert [line.wins for line in hall.leaderboard("generals", mode="ffa")] == [0, 0, 0]
+            assert hall.leaderboard("generals") == hall.leaderboard("generals", mode="teams") == []
             verify(hall.replay(result.replay))
 
     run(work())

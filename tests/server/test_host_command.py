@@ -98,7 +98,7 @@ def test_it_says_where_to_go_and_reads_its_settings_again(tmp_path):
     )  # fmt: skip
     assert process.stdout is not None and process.stderr is not None
     first = process.stdout.readline()
-    assert first.startswith("page") and "http://127.0.0.1:" in first
+    assert first.startswith("page") and "http://127.0.0.1:" in first, first + process.stderr.read()
     second = process.stdout.readline()
     with socket.create_connection(("127.0.0.1", int(second.removeprefix("gRPC").partition(":")[2]))):
         pass  # the port that was bound, not the 0 that was asked for

@@ -128,9 +128,10 @@ def test_before_the_start_there_is_no_board_and_after_it_a_result():
     waiting = snapshot(view, phase="open", tick=0)
     empty = Snapshot(**{**waiting.__dict__, "view": None})
     assert "board" not in Shown().state("generals", empty)
-    result = Result((1.0, -1.0), (1, 2), "abc", "played", (12.5, None))
+    result = Result((1.0, -1.0), (1, 2), "abc", "played", (12.5, None), "too slow")
     told = Shown().state("generals", snapshot(view, result=result, phase="over"))["result"]
     assert told["places"] == [1, 2] and told["ratings"] == [12.5, None] and told["replay"] == "abc"
+    assert told["unrated"] == "too slow"
 
 
 def test_every_seat_is_told_of_the_same_table_and_of_its_own_hand():

@@ -1,4 +1,5 @@
-"""TLS of every entrance: the files that the settings name, read and tried before anything listens.
+"""TLS of every entrance: the files that the settings name, read and tried before anything listens, and again
+whenever the operator says so.
 
 What would only fail at somebody's first handshake, or be left out without a word, is a `SettingsError` here
 that names the setting.
@@ -9,16 +10,20 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import structlog
 
 from strategos.server.settings import Settings, SettingsError
 
 _NEEDED = ("tls_certificate", "tls_key")
 _NAMES = (*_NEEDED, "tls_client_authority")
+log = structlog.get_logger("strategos.server")
 
 
 @dataclass(frozen=True)
-class Tls:
-    """What an entrance needs to speak TLS: a context, and for libraries that make their own the PEM files."""
+class Files:
+    """What was in the files, and a context made of it."""
 
     context: ssl.SSLContext
     certificate: bytes
@@ -27,39 +32,72 @@ class Tls:
     """Clients must show a certificate signed by it; None where anybody may come."""
 
 
+class Tls:
+    """TLS of a running server: `context` for who listens with one, `newest` for who makes its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.newest = _load(settings)
+        self.context = _Newest(ssl.PROTOCOL_TLS_SERVER)
+        self.context.tls = self
+
+    def renew(self) -> None:
+        """Read the files again; those that cannot be used are told in the log, and the ones before stay."""
+        try:
+            self.newest = _load(self._settings)
+        except SettingsError as error:
+            log.error("the certificate was not read again", error=str(error))
+
+
+class _Newest(ssl.SSLContext):
+    """Lets every new line of asyncio speak by a whole context of its own time.
+
+    New files in one that is in use would not do: a certificate without its key would break all handshakes,
+    and whom the authority signs no more would come in again with a session that was begun before.
+    """
+
+    tls: Tls
+
+    def wrap_bio(self, *arguments: Any, **named: Any) -> ssl.SSLObject:
+        return self.tls.newest.context.wrap_bio(*arguments, **named)
+
+
 def load_tls(settings: Settings) -> Tls | None:
     """None where the settings ask for no TLS; `SettingsError` for files that cannot be used."""
+    return Tls(settings) if any(getattr(settings, name) is not None for name in _NAMES) else None
+
+
+def _load(settings: Settings) -> Files:
     given = {name: getattr(settings, name) for name in _NAMES if getattr(settings, name) is not None}
-    if not given:
-        return None
     for name in _NEEDED:
         if name not in given:
             raise SettingsError(
                 f"{name} is missing, but {next(iter(given))} is set: TLS needs {' and '.join(_NEEDED)}; "
                 f"set both, or none of {', '.join(_NAMES)}"
             )
-    content = {name: _read(name, file) for name, file in given.items()}
+    content = {name: read_file(name, file) for name, file in given.items()}
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    _require_certificates("tls_certificate", given["tls_certificate"], content["tls_certificate"])
-    _load_key(context, given["tls_certificate"], given["tls_key"])
+    require_certificates("tls_certificate", given["tls_certificate"], content["tls_certificate"])
+    load_key("tls_key", context, given["tls_certificate"], given["tls_key"])
     authority = content.get("tls_client_authority")
     if authority is not None:
-        _require_certificates("tls_client_authority", given["tls_client_authority"], authority)
+        require_certificates("tls_client_authority", given["tls_client_authority"], authority)
         context.load_verify_locations(cadata=authority.decode("ascii"))
         context.verify_mode = ssl.CERT_REQUIRED
-    return Tls(context, content["tls_certificate"], content["tls_key"], authority)
+    return Files(context, content["tls_certificate"], content["tls_key"], authority)
 
 
-def _read(name: str, file: Path) -> bytes:
+def read_file(name: str, file: Path) -> bytes:
+    """What is in the file that the setting or option `name` names; `SettingsError`."""
     try:
         return file.read_bytes()
     except OSError as error:
         raise SettingsError(f"{name}: {file} cannot be read: {error.strerror}") from None
 
 
-def _require_certificates(name: str, file: Path, content: bytes) -> None:
-    """That there is a certificate in a file, and all of them are whole."""
+def require_certificates(name: str, file: Path, content: bytes) -> None:
+    """That there is a certificate in a file, and all of them are whole; else a `SettingsError`."""
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=content.decode("ascii"))
     except (ssl.SSLError, ValueError):
@@ -68,7 +106,8 @@ def _require_certificates(name: str, file: Path, content: bytes) -> None:
         ) from None
 
 
-def _load_key(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+def load_key(name: str, context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    """Let a context show a certificate, with its key, which `name` names; `SettingsError`."""
     asked = []
 
     def no_password() -> str:
@@ -87,4 +126,4 @@ def _load_key(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
             problem = f"{key} holds no private key in PEM, which begins with -----BEGIN PRIVATE KEY-----"
         else:  # such as EE_KEY_TOO_SMALL
             problem = f"{key} and {certificate} are refused: {reason.replace('_', ' ').lower()}"
-        raise SettingsError(f"tls_key: {problem}") from None
+        raise SettingsError(f"{name}: {problem}") from None

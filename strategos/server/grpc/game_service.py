@@ -314,6 +314,7 @@ def result_message(result: Result) -> v1.GameResult:
         replay=result.replay,
         reason=result.reason,
         ratings=[math.nan if each is None else each for each in result.ratings],
+        unrated=result.unrated,
     )
 
 

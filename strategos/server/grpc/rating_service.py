@@ -48,6 +48,6 @@ class RatingService(rating_service_pb2_grpc.RatingServiceServicer):
                     games=each.games,
                     wins=each.wins,
                 )
-                for each in self._hall.leaderboard(request.game, request.size or 50)
+                for each in self._hall.leaderboard(request.game, request.size or 50, request.mode)
             ],
         )

@@ -12,7 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from strategos.server.access.lines import Lines
-from strategos.server.access.tls import Tls, load_tls
+from strategos.server.access.tls import Files, Tls
 from strategos.server.access.worker_key import WorkerKey
 from strategos.server.experience.stream import Experience
 from strategos.server.grpc.batch_service import BatchGameService
@@ -89,8 +89,8 @@ class GrpcServer:
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Listen; `OSError` where that is not possible, `SettingsError` where TLS is not."""
-        settings, tls = self._settings, load_tls(self._settings)
+        """Listen; `OSError` where that is not possible."""
+        settings, tls = self._settings, self._hall.tls
         address = f"{_bracketed(settings.host)}:{settings.grpc_port}"
         try:
             if tls is None:
@@ -153,6 +153,7 @@ def channel_options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.so_reuseport", 0),  # a second server on the port is an error, not half of the calls
         ("grpc.keepalive_time_ms", PING_S * 1000),
         ("grpc.keepalive_timeout_ms", PING_ANSWER_S * 1000),
+        ("grpc.http2.ping_timeout_ms", PING_ANSWER_S * 1000),  # or it is 60 s, whatever the line above says
         ("grpc.http2.min_ping_interval_without_data_ms", LEAST_PING_S * 1000),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", LEAST_PING_S * 1000),
         ("grpc.http2.max_ping_strikes", 4),
@@ -161,11 +162,21 @@ def channel_options(settings: Settings) -> list[tuple[str, int]]:
 
 
 def _credentials(tls: Tls) -> grpc.ServerCredentials:
-    """TLS, never below version 1.2: that is gRPC's own least."""
-    return grpc.ssl_server_credentials(
-        [(tls.key, tls.certificate)],
-        root_certificates=tls.authority,
-        require_client_auth=tls.authority is not None,
+    """TLS by the newest files, never below version 1.2: that is gRPC's own least."""
+    served = tls.newest
+
+    def configured(files: Files) -> grpc.ServerCertificateConfiguration:
+        pair = files.key, files.certificate
+        return grpc.ssl_server_certificate_configuration([pair], root_certificates=files.authority)
+
+    def fetch() -> grpc.ServerCertificateConfiguration | None:
+        """Asked before every handshake, on a thread of gRPC's; None where nothing has changed."""
+        nonlocal served
+        before, served = served, tls.newest
+        return None if served is before else configured(served)
+
+    return grpc.dynamic_ssl_server_credentials(
+        configured(served), fetch, require_client_authentication=served.authority is not None
     )
 
 

@@ -1,8 +1,11 @@
-"""Ratings of who plays public games, by name: Plackett-Luce, one list a game, kept in the journal."""
+"""Ratings of who plays public games, by name: Plackett-Luce, one list a kind of game, kept in the journal.
+
+The first list of a game has the game's own name: journals have ratings from before there were others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from strategos.ratings.plackett_luce import MU, SIGMA, Skill, rate
 from strategos.server.records.journal import Journal
@@ -21,46 +24,53 @@ class Ratings:
         self._known: dict[tuple[str, str], tuple[Skill, int]] = {}
 
     def update(
-        self, game: str, names: Sequence[str], sides: Sequence[Sequence[int]], points: Sequence[float]
+        self,
+        board: str,
+        names: Sequence[str],
+        sides: Sequence[Sequence[int]],
+        points: Sequence[float],
+        kept: Collection[str] = (),
     ) -> tuple[float | None, ...]:
-        """Rate a game of `names` [P] on `sides` (the seats of each), by the `points` [P] of the seats; the
-        new ratings [P]. Who has the most points, and more than none, has won. Nothing changes where somebody
-        sat twice."""
+        """Rate a game of a list: `names` [P] on `sides` (the seats of each), by the `points` [P] of the
+        seats; the new ratings [P], None of those who are `kept` as they were. Who has the most points, and
+        more than none, has won. Nothing changes where somebody sat twice."""
         if len(set(names)) < len(names):
             return (None,) * len(names)
-        before = {name: self._look_up(game, name) for name in names}
+        before = {name: self._look_up(board, name) for name in names}
         start = {name: skill for name, (skill, _) in before.items()}
         teams = [[names[seat] for seat in side] for side in sides]
         scores = [max(points[seat] for seat in side) for side in sides]
         best = max(points)
         after = {skill.name: skill for skill in rate([(teams, scores)], start)}
         for seat, name in enumerate(names):
+            if name in kept:
+                continue
             skill = after[name]
             wins = before[name][1] + (points[seat] == best > 0)
-            self._known[game, name] = skill, wins
-            self._journal.note(_PUT, game, name, skill.mu, skill.sigma, skill.games, wins)
-        return tuple(after[name].at_least for name in names)
+            self._known[board, name] = skill, wins
+            self._journal.note(_PUT, board, name, skill.mu, skill.sigma, skill.games, wins)
+        return tuple(None if name in kept else after[name].at_least for name in names)
 
-    def leaderboard(self, game: str, size: int) -> list[Standing]:
-        """The best `size` of a game. Sorted by what the index of the journal is made of, to the letter."""
+    def leaderboard(self, board: str, size: int) -> list[Standing]:
+        """The best `size` of a list. Sorted by what the index of the journal is made of, to the letter."""
         rows = self._journal.read(
             "SELECT name, mu, sigma, games, wins FROM players WHERE game = ? "
             "ORDER BY mu - 3 * sigma DESC, name LIMIT ?",
-            game,
+            board,
             size,
         )
         return [
             Standing(name, mu - 3 * sigma, mu, sigma, games, wins) for name, mu, sigma, games, wins in rows
         ]
 
-    def _look_up(self, game: str, name: str) -> tuple[Skill, int]:
-        if (game, name) not in self._known:
+    def _look_up(self, board: str, name: str) -> tuple[Skill, int]:
+        if (board, name) not in self._known:
             if len(self._known) >= KEPT:
                 for old in list(self._known)[: KEPT // 2]:  # the oldest: they have long been written
                     del self._known[old]
             rows = self._journal.read(
-                "SELECT mu, sigma, games, wins FROM players WHERE game = ? AND name = ?", game, name
+                "SELECT mu, sigma, games, wins FROM players WHERE game = ? AND name = ?", board, name
             )
             mu, sigma, games, wins = rows[0] if rows else (MU, SIGMA, 0, 0)
-            self._known[game, name] = Skill(name, mu, sigma, games), wins
-        return self._known[game, name]
+            self._known[board, name] = Skill(name, mu, sigma, games), wins
+        return self._known[board, name]

@@ -53,6 +53,8 @@ class Answer:
     ask: Ask
     action: int
     problem: str = ""
+    forfeits: bool = False
+    """By its own moves, and not by a fault."""
 
 
 @dataclass(frozen=True)
@@ -349,7 +351,8 @@ class _Worker:
         answers = []
         for ask, action in zip(group.asks, actions.tolist(), strict=True):
             forfeit = session.conduct(self._number(ask)).forfeit if session is not None else None
-            answers.append(Answer(ask, int(action), f"{self.name} forfeits {forfeit}" if forfeit else ""))
+            problem = f"{self.name} forfeits {forfeit}" if forfeit else ""
+            answers.append(Answer(ask, int(action), problem, forfeits=bool(forfeit)))
         return answers
 
     def _act(

@@ -17,9 +17,9 @@ import structlog
 
 from strategos.games.spec import LeavableGame
 from strategos.server.records.journal import TICK, Journal, pack_actions
-from strategos.server.rooms import shadows
+from strategos.server.rooms import rated, shadows
 from strategos.server.rooms.agents import Agents, Answer, Ask
-from strategos.server.rooms.endings import Endings
+from strategos.server.rooms.endings import Endings, is_for_nobody
 from strategos.server.rooms.kinds import SUBSTITUTES
 from strategos.server.rooms.lobby import Lobby
 from strategos.server.rooms.pools import Pool
@@ -79,8 +79,7 @@ class Clockwork:
     def leave(self, room: Room, chair: int) -> None:
         """A player leaves a room whose game has begun, or is about to."""
         seat, number = room.chairs[chair], room.seat_of(chair)
-        seat.gone = True
-        self.journal.note("UPDATE seats SET gone = 1 WHERE room = ? AND chair = ?", room.id, chair)
+        self._note_gone(room, chair)
         room.tell("left", seat=number, name=seat.name)
         room.touch()
         if room.phase == "preparing" and all(each.gone for each in room.chairs if each.ident):
@@ -111,6 +110,10 @@ class Clockwork:
             if seat.queue.changed:
                 for statement, values in seat.queue.lines(room.id, chair):
                     self.journal.note(statement, *values)
+
+    def _note_gone(self, room: Room, chair: int) -> None:
+        room.chairs[chair].gone = True
+        self.journal.note("UPDATE seats SET gone = 1 WHERE room = ? AND chair = ?", room.id, chair)
 
     def _note_surrenders(self, room: Room, chairs: Iterable[int]) -> None:
         """Until its tick a surrender is a word only: that must outlive the process, too."""
@@ -193,7 +196,7 @@ class Clockwork:
     def _play(self, pool: Pool, rooms: list[Room]) -> None:
         collected: dict[str, np.ndarray] = {}
         for room in rooms:
-            self._guarded(room, lambda each: collected.update({each.id: each.collect()}))
+            self._guarded(room, self._collect, collected)
         rooms = [room for room in rooms if room.id in collected]
         if not rooms:
             return
@@ -205,6 +208,10 @@ class Clockwork:
                 self.endings.end(room, "fault")
             else:
                 self._guarded(room, self._played, actions[place], bool(step.over[place]))
+
+    def _collect(self, room: Room, collected: dict[str, np.ndarray]) -> None:
+        rated.note_agents(room)
+        collected[room.id] = room.collect()
 
     def _played(self, room: Room, actions: np.ndarray, over: bool) -> None:
         before, keys = room.alive, room.keys(actions)
@@ -235,7 +242,7 @@ class Clockwork:
         for room in rooms:
             for number in room.waiting_for():
                 seat = room.seats[number]
-                agent = seat.agent or (self._stand_in(room) if self._is_away(room, seat, now) else "")
+                agent = self._stand_in(room) if self._is_away(room, seat, now) else seat.agent
                 if agent and seat.asked_at != room.tick:
                     seat.asked_at = room.tick
                     wanted.setdefault((agent, room.pool), []).append((room, number))
@@ -245,20 +252,24 @@ class Clockwork:
             self.agents.ask(agent, pool.game, asks, *seen)
 
     def _take(self, room: Room, answer: Answer) -> None:
-        number = answer.ask.seat
-        seat = room.seats[number]
+        number, seat = answer.ask.seat, room.seats[answer.ask.seat]
         if answer.problem:
             log.warning("an agent has failed", room=room.id, seat=number, problem=answer.problem)
-            if isinstance(room.game, LeavableGame):
+            failed = bool(seat.agent) and not seat.gone
+            leaves = isinstance(room.game, LeavableGame)
+            if failed and not (leaves and answer.forfeits):  # who forfeits and surrenders was beaten
+                self._note_gone(room, room.order[number])
+            if leaves:
                 self._note_surrenders(room, room.give_up([number]))
-            elif seat.agent and seat.agent != self._stand_in(room):
-                seat.agent, seat.asked_at = self._stand_in(room), -1
+            elif failed:
+                seat.asked_at = -1
                 self._ask([room])
                 return
             else:
                 seat.move = room.lowest(number)
         elif seat.move is None:
             passing = getattr(room.game, "pass_action", 0) if room.passes else room.lowest(number)
+            seat.about = answer.ask.tick
             seat.move = answer.action if room.allows(number, answer.action) else passing
         self.moved(room)
 
@@ -280,10 +291,10 @@ class Clockwork:
         return SUBSTITUTES.get(room.game.spec.name, "random")
 
     def _is_away(self, room: Room, seat: Seat, now: float) -> bool:
-        """Whether somebody else plays for a person, in a game that cannot be left."""
+        """Whether somebody else plays on a seat, in a game that cannot be left."""
         if isinstance(room.game, LeavableGame):
             return False
-        return seat.gone or (not seat.listeners and now - seat.heard > self.settings.absent_s)
+        return seat.gone or (not (seat.agent or seat.listeners) and now - seat.heard > self.settings.absent_s)
 
     # -- beginnings and absence ------------------------------------------------------------------------------
 
@@ -352,19 +363,12 @@ class Clockwork:
         elif not room.running:
             if idle_s > self.settings.open_idle_s:
                 self.lobby.close(room)
-        elif self._is_for_nobody(room, idle_s):
+        elif is_for_nobody(room, now, self.settings.idle_s):
             self.endings.end(room, "idle")
             self.wake()
         else:
             self.note_queues(room)
             self._clean_absent(room, now)
-
-    def _is_for_nobody(self, room: Room, idle_s: float) -> bool:
-        """Whether a game that is not rated goes on for nobody. A rated one always has an end: who is absent
-        surrenders or is played for, and agents play on. It must not be ended by going away from it."""
-        if room.counts or any(seat.leaving for seat in room.seats):
-            return False
-        return idle_s > self.settings.idle_s or not room.anybody()
 
     def _clean_absent(self, room: Room, now: float) -> None:
         limit_s = self.settings.absent_s

@@ -9,6 +9,7 @@ import structlog
 
 from strategos.server.records.journal import PUT_RESULT, Journal, wall_clock
 from strategos.server.records.ratings import Ratings
+from strategos.server.rooms import rated, watching
 from strategos.server.rooms.agents import Agents
 from strategos.server.rooms.pools import Pool
 from strategos.server.rooms.room import Room, sides_of
@@ -64,13 +65,14 @@ class Endings:
         begun = room.running
         room.phase, room.ended_at, room.deadline = "over", self._clock(), None
         returns = room.pool.returns(room.row) if reason == "played" else (0.0,) * len(room.order)
-        points = _points_at_the_limit(room) if reason == "limit" else returns
+        points = _points_where_it_stands(room) if reason in ("limit", "idle") else returns
         places = room.pool.places(room.row, points) if begun else Pool.places_of(points)
         recorded = self.settings.record and begun and room.tick > 0 and not room.unrecorded
-        rated = reason in ("played", "limit") and room.counts
-        ratings = self._rate(room, points) if rated else (None,) * len(room.order)
+        counts = reason != "fault" and rated.counts(room)
+        unrated = rated.why_not(room, points) if counts else ""
+        ratings = self._rate(room, points, reason) if counts and not unrated else (None,) * len(room.order)
         replay = room.id  # known from the start, so that a link to it can be given before the end
-        room.result = Result(returns, places, replay if recorded else "", reason, ratings)
+        room.result = Result(returns, places, replay if recorded else "", reason, ratings, unrated)
         if begun:
             self.journal.note(
                 PUT_RESULT,
@@ -96,11 +98,28 @@ class Endings:
         )
         log.info("a game has ended", room=room.id, game=room.game.spec.name, reason=reason, ticks=room.tick)
 
-    def _rate(self, room: Room, points: tuple[float, ...]) -> tuple[float | None, ...]:
-        return self.ratings.update(room.game.spec.name, room.players, sides_of(room), points)
+    def _rate(self, room: Room, points: tuple[float, ...], reason: str) -> tuple[float | None, ...]:
+        # Where agents were left alone, or one was too slow, the people have lost, and no agent has won.
+        agents = [seat.agent for seat in room.seats if seat.agent]
+        kept = agents if reason == "idle" or rated.excuses(room) else ()
+        return self.ratings.update(rated.list_of(room.game), room.players, sides_of(room), points, kept)
 
 
-def _points_at_the_limit(room: Room) -> tuple[float, ...]:
+def is_for_nobody(room: Room, now: float, limit_s: float) -> bool:
+    """Whether a running game goes on for nobody, and may end.
+
+    A rated one must not be ended by going away from it: who is absent surrenders or is played for, and agents
+    play on. Once all people have lost it and nobody has looked for `limit_s`, there is no need to.
+    """
+    if any(seat.leaving for seat in room.seats):
+        return False
+    idle = now - room.heard > limit_s
+    if rated.counts(room):
+        return idle and rated.lost_by_people(room) and now - watching.last_seen(room, now) > limit_s
+    return idle or not room.anybody()
+
+
+def _points_where_it_stands(room: Room) -> tuple[float, ...]:
     """Of each seat: a draw of the sides that are left; who is out has lost to them, and draws with nobody."""
     points = [-1.0] * len(room.order)
     for side in sides_of(room):

@@ -6,10 +6,9 @@ costs nothing. Events are kept in order, the oldest falling out of a full box.
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from collections.abc import Callable
 
+from strategos.server.flag import Flag
 from strategos.server.terms import Event, HallError, Snapshot
 
 KEPT_EVENTS = 256
@@ -20,11 +19,10 @@ class Mailbox:
 
     def __init__(self, look: Callable[[], Snapshot], on_close: Callable[[Mailbox], None]) -> None:
         self._look, self._on_close = look, on_close
-        self._events: deque[Event] = deque(maxlen=KEPT_EVENTS)
+        self._events: list[Event] = []
         self._changed = True  # a new listener is told at once how things stand
         self._closed = False
-        self._news = asyncio.Event()
-        self._news.set()
+        self._news = Flag(True)
         self.missed = 0
         """Events that fell out because nobody read them."""
 
@@ -35,7 +33,9 @@ class Mailbox:
 
     def tell(self, event: Event) -> None:
         """Keep an event."""
-        self.missed += len(self._events) == KEPT_EVENTS
+        if len(self._events) == KEPT_EVENTS:
+            del self._events[0]
+            self.missed += 1
         self._events.append(event)
         self._news.set()
 

@@ -14,13 +14,11 @@ import numpy as np
 from strategos.games.spec import LEAVE, Game, LeavableGame
 from strategos.server.rooms.mailbox import Mailbox
 from strategos.server.rooms.pools import Pool
-from strategos.server.rooms.seat import Seat, digest_of
+from strategos.server.rooms.seat import Seat, Spectator, digest_of
 from strategos.server.terms import Event, HallError, Result, RoomOptions
 
 SECOND_LEAVE_TICKS = 50
 """After so many ticks the land of a player who surrendered is freed (rules/generals.md)."""
-RATED_S = 600.0
-"""Seconds that a move may take where people meet in a rated game."""
 HEARD_S = 20.0
 """Who does not listen is taken to be here for so long after the last call."""
 
@@ -88,11 +86,11 @@ class Room:
     result: Result | None = None
     next_room: str = ""
     """Of the rematch."""
-    mailboxes: dict[Mailbox, Seat | None] = field(default_factory=dict)
-    """Listeners and whose they are, None for who only watches. Of the person, not of the chair, which may be
-    another's by the time somebody stops to listen."""
-    spectators: dict[str, float] = field(default_factory=dict)
-    """Number of each spectator's token, and when it was heard of."""
+    mailboxes: dict[Mailbox, Seat | Spectator] = field(default_factory=dict)
+    """Listeners and whose they are. Of the person, not of the chair, which may be another's by the time
+    somebody stops to listen."""
+    spectators: dict[str, Spectator] = field(default_factory=dict)
+    """By the number of the token."""
     shadow: int = -1
     """Row of the position that spectators see, `shadow_tick` ticks into the game."""
     shadow_tick: int = 0
@@ -118,18 +116,6 @@ class Room:
     def players(self) -> tuple[str, ...]:
         """Who is rated for each seat: an agent by its own name, wherever it sits."""
         return tuple(seat.agent or seat.name for seat in self.seats)
-
-    @property
-    def counts(self) -> bool:
-        """Whether its result is rated: public, on a board nobody chose, with a person, and nobody twice.
-
-        Nor with a tick limit of its own: a draw with anybody would be as near as its maker likes. Nor where
-        people meet without a clock: who never moves would win against whoever gives up waiting.
-        """
-        chosen = self.options.private or self.options.seed is not None or self.options.tick_limit > 0
-        people = sum(bool(seat.ident) for seat in self.seats)
-        ends = people == 1 or (people > 1 and 0 < self.options.pace.seconds <= RATED_S)
-        return not chosen and ends and len(set(self.players)) == len(self.order)
 
     @property
     def passes(self) -> bool:

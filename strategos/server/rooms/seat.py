@@ -151,7 +151,7 @@ class Seat:
     listeners: int = 0
     wants_start: bool = False
     gone: bool = False
-    """Has left for good."""
+    """Has left for good; of an agent: has failed, and somebody else plays where it cannot surrender."""
     queue: MoveQueue = field(default_factory=MoveQueue)
     move: int | None = None
     """What is played on the coming tick."""
@@ -168,13 +168,33 @@ class Seat:
     """Where it sits in the rematch, and the number of that token: who asks twice gets the same seat."""
     asked_at: int = -1
     """The last tick for which its agent, or who plays for it, was asked."""
+    about: int = -1
+    """The tick of the ask that its agent has answered with `move`."""
+    in_time: int = 0
+    """Moves of an agent that were there for their tick, and those that had a choice and were not."""
+    late: int = 0
 
     @property
     def free(self) -> bool:
         return not (self.ident or self.agent)
+
+    def may_chat(self, per_minute: float, now: float) -> bool:
+        """Whether it may say one thing more, which is counted if so."""
+        if self.chats is None:
+            self.chats = Bucket(per_minute / 60, max(3.0, per_minute / 6), now)
+        return self.chats.take(now)
 
     def remember(self, digest: bytes, action: int, tick: int) -> None:
         """Keep a key in mind, and forget the oldest where they are too many."""
         self.answered[digest] = (action, tick)
         if len(self.answered) > KEPT_KEYS:
             self.answered.popitem(last=False)
+
+
+@dataclass
+class Spectator:
+    """Who only watches, by the token of one call."""
+
+    address: str
+    heard: float
+    listeners: int = 0

@@ -5,8 +5,7 @@ Nothing of a running game but its moves gets here, and those only when they are 
 
 from __future__ import annotations
 
-import math
-
+from strategos.server.rooms import watching
 from strategos.server.rooms.looks import needs_delay
 from strategos.server.rooms.room import Room
 
@@ -37,8 +36,7 @@ def catch_up(room: Room, delay_ticks: int) -> bool:
 
 def tend(room: Room, delay_ticks: int, now: float) -> None:
     """Open the shadow of a room that is watched, and let go of one that nobody looks at."""
-    watched = any(seat is None for seat in room.mailboxes.values())
-    if watched or now - max(room.spectators.values(), default=-math.inf) < UNWATCHED_S:
+    if now - watching.last_seen(room, now) < UNWATCHED_S:
         open_shadow(room)
         if room.running and not catch_up(room, delay_ticks):
             room.touch()

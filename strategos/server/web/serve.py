@@ -10,7 +10,6 @@ from collections.abc import Iterator
 import uvicorn
 
 from strategos.server.access.lines import Lines
-from strategos.server.access.tls import load_tls
 from strategos.server.generalsio import make_app as make_generalsio
 from strategos.server.hall import Hall
 from strategos.server.settings import Settings
@@ -51,7 +50,7 @@ async def serve(hall: Hall, settings: Settings, listening: socket.socket | None 
     """Serve the page, the HTTP API, the WebSocket and the protocol of generals.io until cancelled.
 
     `listening` is a socket of `listen`, for a caller who wants to know the port. `OSError` where there is
-    none to be had, `SettingsError` where TLS is not.
+    none to be had.
     """
     generalsio = make_generalsio(hall)
     config = _config(make_app(hall, {"/socket.io": generalsio}), hall, settings)
@@ -91,8 +90,7 @@ def _config(app: Application, hall: Hall, settings: Settings) -> uvicorn.Config:
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, round(settings.grace_s)),
     )
-    tls = load_tls(settings)
-    if tls is not None:
+    if hall.tls is not None:
         config.load()
-        config.ssl = tls.context
+        config.ssl = hall.tls.context
     return config

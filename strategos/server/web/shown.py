@@ -107,6 +107,7 @@ def result_of(result: Result) -> dict[str, Any]:
         "replay": result.replay,
         "reason": result.reason,
         "ratings": [None if each is None else float(each) for each in result.ratings],
+        "unrated": result.unrated,
     }
 
 

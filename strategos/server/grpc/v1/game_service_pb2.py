@@ -29,7 +29,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from strategos.server.grpc.v1 import games_pb2 as strategos_dot_v1_dot_games__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fstrategos/v1/game_service.proto\x12\x0cstrategos.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x18strategos/v1/games.proto\"=\n\x04Pace\x12$\n\x04kind\x18\x01 \x01(\x0e\x32\x16.strategos.v1.PaceKind\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\"\x96\x02\n\x11\x43reateGameRequest\x12$\n\x04kind\x18\x01 \x01(\x0b\x32\x16.strategos.v1.GameKind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12 \n\x04pace\x18\x03 \x01(\x0b\x32\x12.strategos.v1.Pace\x12;\n\x06\x61gents\x18\x04 \x03(\x0b\x32+.strategos.v1.CreateGameRequest.AgentsEntry\x12\x0f\n\x07private\x18\x05 \x01(\x08\x12\x11\n\x04seed\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\x12\n\ntick_limit\x18\x07 \x01(\r\x1a-\n\x0b\x41gentsEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_seed\"\xc8\x01\n\x0fJoinGameRequest\x12\x0e\n\x04game\x18\x01 \x01(\tH\x00\x12/\n\x0bquick_match\x18\x02 \x01(\x0b\x32\x18.strategos.v1.QuickMatchH\x00\x12\x11\n\x07rematch\x18\x03 \x01(\tH\x00\x12\x12\n\x08spectate\x18\x04 \x01(\tH\x00\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x11\n\x04seat\x18\x06 \x01(\rH\x01\x88\x01\x01\x12\x11\n\x04team\x18\x07 \x01(\rH\x02\x88\x01\x01\x42\x07\n\x05whereB\x07\n\x05_seatB\x07\n\x05_team\"+\n\nQuickMatch\x12\x0c\n\x04game\x18\x01 \x01(\t\x12\x0f\n\x07players\x18\x02 \x01(\r\"\xad\x01\n\x0cSeatResponse\x12\x0f\n\x07game_id\x18\x01 \x01(\t\x12\x11\n\x04seat\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\r\n\x05token\x18\x03 \x01(\t\x12\x0c\n\x04\x63ode\x18\x04 \x01(\t\x12+\n\x04game\x18\x05 \x01(\x0b\x32\x1d.strategos.v1.GameDescription\x12&\n\x05state\x18\x06 \x01(\x0b\x32\x17.strategos.v1.GameStateB\x07\n\x05_seat\"N\n\x10ListGamesRequest\x12\x0c\n\x04game\x18\x01 \x01(\t\x12\x0c\n\x04page\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\r\x12\x10\n\x08\x66inished\x18\x04 \x01(\x08\"\x9c\x01\n\x0bGameSummary\x12\x0f\n\x07game_id\x18\x01 \x01(\t\x12\x0c\n\x04game\x18\x02 \x01(\t\x12\r\n\x05phase\x18\x03 \x01(\t\x12\x0c\n\x04tick\x18\x04 \x01(\x03\x12\r\n\x05seats\x18\x05 \x01(\r\x12\x12\n\nfree_seats\x18\x06 \x01(\r\x12\r\n\x05names\x18\x07 \x03(\t\x12\x0e\n\x06replay\x18\x08 \x01(\t\x12\x0f\n\x07returns\x18\t \x03(\x01\"`\n\x11ListGamesResponse\x12(\n\x05games\x18\x01 \x03(\x0b\x32\x19.strategos.v1.GameSummary\x12\x11\n\tnext_page\x18\x02 \x01(\t\x12\x0e\n\x06\x61gents\x18\x03 \x03(\t\"^\n\nGameResult\x12\x0f\n\x07returns\x18\x01 \x03(\x01\x12\x0e\n\x06places\x18\x02 \x03(\r\x12\x0e\n\x06replay\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07ratings\x18\x05 \x03(\x01\"\xb9\x02\n\tGameState\x12\x0f\n\x07game_id\x18\x01 \x01(\t\x12\"\n\x05phase\x18\x02 \x01(\x0e\x32\x13.strategos.v1.Phase\x12\x0c\n\x04tick\x18\x03 \x01(\x03\x12\x11\n\x04seat\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x0c\n\x04view\x18\x05 \x01(\x0c\x12\x0c\n\x04mask\x18\x06 \x01(\x0c\x12\x0e\n\x06memory\x18\x07 \x01(\x0c\x12\r\n\x05queue\x18\x08 \x03(\x05\x12\r\n\x05taken\x18\t \x01(\x03\x12\x19\n\x0cseconds_left\x18\n \x01(\x01H\x01\x88\x01\x01\x12\r\n\x05names\x18\x0b \x03(\t\x12\r\n\x05\x61live\x18\x0c \x03(\x08\x12\x0f\n\x07present\x18\r \x03(\x08\x12(\n\x06result\x18\x0e \x01(\x0b\x32\x18.strategos.v1.GameResultB\x07\n\x05_seatB\x0f\n\r_seconds_left\"$\n\x13GetGameStateRequest\x12\r\n\x05token\x18\x01 \x01(\t\"i\n\x13SubmitActionRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\x05\x12\x11\n\x04tick\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x17\n\x0fidempotency_key\x18\x04 \x01(\tB\x07\n\x05_tick\"\x80\x01\n\x0fPlayGameRequest\x12/\n\x04seat\x18\x01 \x01(\x0b\x32\x1f.strategos.v1.StreamGameRequestH\x00\x12\x31\n\x04move\x18\x02 \x01(\x0b\x32!.strategos.v1.SubmitActionRequestH\x00\x42\t\n\x07request\">\n\nMoveAnswer\x12\x11\n\tnext_tick\x18\x01 \x01(\x03\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\")\n\x14SubmitActionResponse\x12\x11\n\tnext_tick\x18\x01 \x01(\x03\"r\n\x13QueueActionsRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\r\n\x05\x63lear\x18\x02 \x01(\x08\x12\x0c\n\x04undo\x18\x03 \x01(\x08\x12\x0f\n\x07\x61\x63tions\x18\x04 \x03(\x05\x12\x13\n\x06number\x18\x05 \x01(\x03H\x00\x88\x01\x01\x42\t\n\x07_number\"&\n\x14QueueActionsResponse\x12\x0e\n\x06length\x18\x01 \x01(\r\"\"\n\x11StreamGameRequest\x12\r\n\x05token\x18\x01 \x01(\t\"4\n\x05Patch\x12\r\n\x05start\x18\x01 \x03(\r\x12\x0e\n\x06length\x18\x02 \x03(\r\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"\x9f\x01\n\nStateDelta\x12&\n\x05state\x18\x01 \x01(\x0b\x32\x17.strategos.v1.GameState\x12!\n\x04view\x18\x02 \x01(\x0b\x32\x13.strategos.v1.Patch\x12!\n\x04mask\x18\x03 \x01(\x0b\x32\x13.strategos.v1.Patch\x12#\n\x06memory\x18\x04 \x01(\x0b\x32\x13.strategos.v1.Patch\"g\n\tGameEvent\x12%\n\x04kind\x18\x01 \x01(\x0e\x32\x17.strategos.v1.EventKind\x12\x0c\n\x04tick\x18\x02 \x01(\x03\x12%\n\x04\x64\x61ta\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xc0\x01\n\nGameUpdate\x12\'\n\x04\x66ull\x18\x01 \x01(\x0b\x32\x17.strategos.v1.GameStateH\x00\x12)\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x18.strategos.v1.StateDeltaH\x00\x12(\n\x05\x65vent\x18\x03 \x01(\x0b\x32\x17.strategos.v1.GameEventH\x00\x12*\n\x06\x61nswer\x18\x04 \x01(\x0b\x32\x18.strategos.v1.MoveAnswerH\x00\x42\x08\n\x06update\"\"\n\x10GetReplayRequest\x12\x0e\n\x06replay\x18\x01 \x01(\t\"\xb6\x01\n\x06Replay\x12$\n\x04kind\x18\x01 \x01(\x0b\x32\x16.strategos.v1.GameKind\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x12\x0f\n\x07players\x18\x04 \x03(\t\x12\r\n\x05ticks\x18\x05 \x01(\r\x12\x0f\n\x07\x61\x63tions\x18\x06 \x01(\x0c\x12\x0f\n\x07returns\x18\x07 \x03(\x02\x12\x11\n\ttruncated\x18\x08 \x01(\x08\x12\x12\n\nfinal_hash\x18\t \x01(\t\"S\n\x11SendSignalRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0e\n\x04\x63hat\x18\x02 \x01(\tH\x00\x12\x15\n\x0b\x66orce_start\x18\x03 \x01(\x08H\x00\x42\x08\n\x06signal\"\x14\n\x12SendSignalResponse\"4\n\x10LeaveGameRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x11\n\tsurrender\x18\x02 \x01(\x08\"\x13\n\x11LeaveGameResponse*;\n\x08PaceKind\x12\x16\n\x12PACE_KIND_LOCKSTEP\x10\x00\x12\x17\n\x13PACE_KIND_REAL_TIME\x10\x01*f\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x0e\n\nPHASE_OPEN\x10\x01\x12\x13\n\x0fPHASE_PREPARING\x10\x02\x12\x11\n\rPHASE_RUNNING\x10\x03\x12\x0e\n\nPHASE_OVER\x10\x04*\xc1\x02\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45VENT_KIND_JOINED\x10\x01\x12\x13\n\x0f\x45VENT_KIND_LEFT\x10\x02\x12\x16\n\x12\x45VENT_KIND_STARTED\x10\x03\x12\x18\n\x14\x45VENT_KIND_SEAT_LOST\x10\x04\x12\x1a\n\x16\x45VENT_KIND_SURRENDERED\x10\x05\x12\x13\n\x0f\x45VENT_KIND_CHAT\x10\x06\x12\x13\n\x0f\x45VENT_KIND_OVER\x10\x07\x12\x16\n\x12\x45VENT_KIND_REMATCH\x10\x08\x12\x16\n\x12\x45VENT_KIND_CLOSING\x10\t\x12\x14\n\x10\x45VENT_KIND_VOTES\x10\n\x12\x18\n\x14\x45VENT_KIND_PREPARING\x10\x0b\x12\x14\n\x10\x45VENT_KIND_ALARM\x10\x0c\x32\xdd\x06\n\x0bGameService\x12I\n\nCreateGame\x12\x1f.strategos.v1.CreateGameRequest\x1a\x1a.strategos.v1.SeatResponse\x12\x45\n\x08JoinGame\x12\x1d.strategos.v1.JoinGameRequest\x1a\x1a.strategos.v1.SeatResponse\x12L\n\tListGames\x12\x1e.strategos.v1.ListGamesRequest\x1a\x1f.strategos.v1.ListGamesResponse\x12J\n\x0cGetGameState\x12!.strategos.v1.GetGameStateRequest\x1a\x17.strategos.v1.GameState\x12U\n\x0cSubmitAction\x12!.strategos.v1.SubmitActionRequest\x1a\".strategos.v1.SubmitActionResponse\x12U\n\x0cQueueActions\x12!.strategos.v1.QueueActionsRequest\x1a\".strategos.v1.QueueActionsResponse\x12I\n\nStreamGame\x12\x1f.strategos.v1.StreamGameRequest\x1a\x18.strategos.v1.GameUpdate0\x01\x12G\n\x08PlayGame\x12\x1d.strategos.v1.PlayGameRequest\x1a\x18.strategos.v1.GameUpdate(\x01\x30\x01\x12\x41\n\tGetReplay\x12\x1e.strategos.v1.GetReplayRequest\x1a\x14.strategos.v1.Replay\x12O\n\nSendSignal\x12\x1f.strategos.v1.SendSignalRequest\x1a .strategos.v1.SendSignalResponse\x12L\n\tLeaveGame\x12\x1e.strategos.v1.LeaveGameRequest\x1a\x1f.strategos.v1.LeaveGameResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fstrategos/v1/game_service.proto\x12\x0cstrategos.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x18strategos/v1/games.proto\"=\n\x04Pace\x12$\n\x04kind\x18\x01 \x01(\x0e\x32\x16.strategos.v1.PaceKind\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\"\x96\x02\n\x11\x43reateGameRequest\x12$\n\x04kind\x18\x01 \x01(\x0b\x32\x16.strategos.v1.GameKind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12 \n\x04pace\x18\x03 \x01(\x0b\x32\x12.strategos.v1.Pace\x12;\n\x06\x61gents\x18\x04 \x03(\x0b\x32+.strategos.v1.CreateGameRequest.AgentsEntry\x12\x0f\n\x07private\x18\x05 \x01(\x08\x12\x11\n\x04seed\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\x12\n\ntick_limit\x18\x07 \x01(\r\x1a-\n\x0b\x41gentsEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_seed\"\xc8\x01\n\x0fJoinGameRequest\x12\x0e\n\x04game\x18\x01 \x01(\tH\x00\x12/\n\x0bquick_match\x18\x02 \x01(\x0b\x32\x18.strategos.v1.QuickMatchH\x00\x12\x11\n\x07rematch\x18\x03 \x01(\tH\x00\x12\x12\n\x08spectate\x18\x04 \x01(\tH\x00\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x11\n\x04seat\x18\x06 \x01(\rH\x01\x88\x01\x01\x12\x11\n\x04team\x18\x07 \x01(\rH\x02\x88\x01\x01\x42\x07\n\x05whereB\x07\n\x05_seatB\x07\n\x05_team\"+\n\nQuickMatch\x12\x0c\n\x04game\x18\x01 \x01(\t\x12\x0f\n\x07players\x18\x02 \x01(\r\"\xad\x01\n\x0cSeatResponse\x12\x0f\n\x07game_id\x18\x01 \x01(\t\x12\x11\n\x04seat\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\r\n\x05token\x18\x03 \x01(\t\x12\x0c\n\x04\x63ode\x18\x04 \x01(\t\x12+\n\x04game\x18\x05 \x01(\x0b\x32\x1d.strategos.v1.GameDescription\x12&\n\x05state\x18\x06 \x01(\x0b\x32\x17.strategos.v1.GameStateB\x07\n\x05_seat\"N\n\x10ListGamesRequest\x12\x0c\n\x04game\x18\x01 \x01(\t\x12\x0c\n\x04page\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\r\x12\x10\n\x08\x66inished\x18\x04 \x01(\x08\"\x9c\x01\n\x0bGameSummary\x12\x0f\n\x07game_id\x18\x01 \x01(\t\x12\x0c\n\x04game\x18\x02 \x01(\t\x12\r\n\x05phase\x18\x03 \x01(\t\x12\x0c\n\x04tick\x18\x04 \x01(\x03\x12\r\n\x05seats\x18\x05 \x01(\r\x12\x12\n\nfree_seats\x18\x06 \x01(\r\x12\r\n\x05names\x18\x07 \x03(\t\x12\x0e\n\x06replay\x18\x08 \x01(\t\x12\x0f\n\x07returns\x18\t \x03(\x01\"`\n\x11ListGamesResponse\x12(\n\x05games\x18\x01 \x03(\x0b\x32\x19.strategos.v1.GameSummary\x12\x11\n\tnext_page\x18\x02 \x01(\t\x12\x0e\n\x06\x61gents\x18\x03 \x03(\t\"o\n\nGameResult\x12\x0f\n\x07returns\x18\x01 \x03(\x01\x12\x0e\n\x06places\x18\x02 \x03(\r\x12\x0e\n\x06replay\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07ratings\x18\x05 \x03(\x01\x12\x0f\n\x07unrated\x18\x06 \x01(\t\"\xb9\x02\n\tGameState\x12\x0f\n\x07game_id\x18\x01 \x01(\t\x12\"\n\x05phase\x18\x02 \x01(\x0e\x32\x13.strategos.v1.Phase\x12\x0c\n\x04tick\x18\x03 \x01(\x03\x12\x11\n\x04seat\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x0c\n\x04view\x18\x05 \x01(\x0c\x12\x0c\n\x04mask\x18\x06 \x01(\x0c\x12\x0e\n\x06memory\x18\x07 \x01(\x0c\x12\r\n\x05queue\x18\x08 \x03(\x05\x12\r\n\x05taken\x18\t \x01(\x03\x12\x19\n\x0cseconds_left\x18\n \x01(\x01H\x01\x88\x01\x01\x12\r\n\x05names\x18\x0b \x03(\t\x12\r\n\x05\x61live\x18\x0c \x03(\x08\x12\x0f\n\x07present\x18\r \x03(\x08\x12(\n\x06result\x18\x0e \x01(\x0b\x32\x18.strategos.v1.GameResultB\x07\n\x05_seatB\x0f\n\r_seconds_left\"$\n\x13GetGameStateRequest\x12\r\n\x05token\x18\x01 \x01(\t\"i\n\x13SubmitActionRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\x05\x12\x11\n\x04tick\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x17\n\x0fidempotency_key\x18\x04 \x01(\tB\x07\n\x05_tick\"\x80\x01\n\x0fPlayGameRequest\x12/\n\x04seat\x18\x01 \x01(\x0b\x32\x1f.strategos.v1.StreamGameRequestH\x00\x12\x31\n\x04move\x18\x02 \x01(\x0b\x32!.strategos.v1.SubmitActionRequestH\x00\x42\t\n\x07request\">\n\nMoveAnswer\x12\x11\n\tnext_tick\x18\x01 \x01(\x03\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\")\n\x14SubmitActionResponse\x12\x11\n\tnext_tick\x18\x01 \x01(\x03\"r\n\x13QueueActionsRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\r\n\x05\x63lear\x18\x02 \x01(\x08\x12\x0c\n\x04undo\x18\x03 \x01(\x08\x12\x0f\n\x07\x61\x63tions\x18\x04 \x03(\x05\x12\x13\n\x06number\x18\x05 \x01(\x03H\x00\x88\x01\x01\x42\t\n\x07_number\"&\n\x14QueueActionsResponse\x12\x0e\n\x06length\x18\x01 \x01(\r\"\"\n\x11StreamGameRequest\x12\r\n\x05token\x18\x01 \x01(\t\"4\n\x05Patch\x12\r\n\x05start\x18\x01 \x03(\r\x12\x0e\n\x06length\x18\x02 \x03(\r\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"\x9f\x01\n\nStateDelta\x12&\n\x05state\x18\x01 \x01(\x0b\x32\x17.strategos.v1.GameState\x12!\n\x04view\x18\x02 \x01(\x0b\x32\x13.strategos.v1.Patch\x12!\n\x04mask\x18\x03 \x01(\x0b\x32\x13.strategos.v1.Patch\x12#\n\x06memory\x18\x04 \x01(\x0b\x32\x13.strategos.v1.Patch\"g\n\tGameEvent\x12%\n\x04kind\x18\x01 \x01(\x0e\x32\x17.strategos.v1.EventKind\x12\x0c\n\x04tick\x18\x02 \x01(\x03\x12%\n\x04\x64\x61ta\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xc0\x01\n\nGameUpdate\x12\'\n\x04\x66ull\x18\x01 \x01(\x0b\x32\x17.strategos.v1.GameStateH\x00\x12)\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x18.strategos.v1.StateDeltaH\x00\x12(\n\x05\x65vent\x18\x03 \x01(\x0b\x32\x17.strategos.v1.GameEventH\x00\x12*\n\x06\x61nswer\x18\x04 \x01(\x0b\x32\x18.strategos.v1.MoveAnswerH\x00\x42\x08\n\x06update\"\"\n\x10GetReplayRequest\x12\x0e\n\x06replay\x18\x01 \x01(\t\"\xb6\x01\n\x06Replay\x12$\n\x04kind\x18\x01 \x01(\x0b\x32\x16.strategos.v1.GameKind\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x12\x0f\n\x07players\x18\x04 \x03(\t\x12\r\n\x05ticks\x18\x05 \x01(\r\x12\x0f\n\x07\x61\x63tions\x18\x06 \x01(\x0c\x12\x0f\n\x07returns\x18\x07 \x03(\x02\x12\x11\n\ttruncated\x18\x08 \x01(\x08\x12\x12\n\nfinal_hash\x18\t \x01(\t\"S\n\x11SendSignalRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0e\n\x04\x63hat\x18\x02 \x01(\tH\x00\x12\x15\n\x0b\x66orce_start\x18\x03 \x01(\x08H\x00\x42\x08\n\x06signal\"\x14\n\x12SendSignalResponse\"4\n\x10LeaveGameRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x11\n\tsurrender\x18\x02 \x01(\x08\"\x13\n\x11LeaveGameResponse*;\n\x08PaceKind\x12\x16\n\x12PACE_KIND_LOCKSTEP\x10\x00\x12\x17\n\x13PACE_KIND_REAL_TIME\x10\x01*f\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x0e\n\nPHASE_OPEN\x10\x01\x12\x13\n\x0fPHASE_PREPARING\x10\x02\x12\x11\n\rPHASE_RUNNING\x10\x03\x12\x0e\n\nPHASE_OVER\x10\x04*\xc1\x02\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45VENT_KIND_JOINED\x10\x01\x12\x13\n\x0f\x45VENT_KIND_LEFT\x10\x02\x12\x16\n\x12\x45VENT_KIND_STARTED\x10\x03\x12\x18\n\x14\x45VENT_KIND_SEAT_LOST\x10\x04\x12\x1a\n\x16\x45VENT_KIND_SURRENDERED\x10\x05\x12\x13\n\x0f\x45VENT_KIND_CHAT\x10\x06\x12\x13\n\x0f\x45VENT_KIND_OVER\x10\x07\x12\x16\n\x12\x45VENT_KIND_REMATCH\x10\x08\x12\x16\n\x12\x45VENT_KIND_CLOSING\x10\t\x12\x14\n\x10\x45VENT_KIND_VOTES\x10\n\x12\x18\n\x14\x45VENT_KIND_PREPARING\x10\x0b\x12\x14\n\x10\x45VENT_KIND_ALARM\x10\x0c\x32\xdd\x06\n\x0bGameService\x12I\n\nCreateGame\x12\x1f.strategos.v1.CreateGameRequest\x1a\x1a.strategos.v1.SeatResponse\x12\x45\n\x08JoinGame\x12\x1d.strategos.v1.JoinGameRequest\x1a\x1a.strategos.v1.SeatResponse\x12L\n\tListGames\x12\x1e.strategos.v1.ListGamesRequest\x1a\x1f.strategos.v1.ListGamesResponse\x12J\n\x0cGetGameState\x12!.strategos.v1.GetGameStateRequest\x1a\x17.strategos.v1.GameState\x12U\n\x0cSubmitAction\x12!.strategos.v1.SubmitActionRequest\x1a\".strategos.v1.SubmitActionResponse\x12U\n\x0cQueueActions\x12!.strategos.v1.QueueActionsRequest\x1a\".strategos.v1.QueueActionsResponse\x12I\n\nStreamGame\x12\x1f.strategos.v1.StreamGameRequest\x1a\x18.strategos.v1.GameUpdate0\x01\x12G\n\x08PlayGame\x12\x1d.strategos.v1.PlayGameRequest\x1a\x18.strategos.v1.GameUpdate(\x01\x30\x01\x12\x41\n\tGetReplay\x12\x1e.strategos.v1.GetReplayRequest\x1a\x14.strategos.v1.Replay\x12O\n\nSendSignal\x12\x1f.strategos.v1.SendSignalRequest\x1a .strategos.v1.SendSignalResponse\x12L\n\tLeaveGame\x12\x1e.strategos.v1.LeaveGameRequest\x1a\x1f.strategos.v1.LeaveGameResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,12 +38,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CREATEGAMEREQUEST_AGENTSENTRY']._loaded_options = None
   _globals['_CREATEGAMEREQUEST_AGENTSENTRY']._serialized_options = b'8\001'
-  _globals['_PACEKIND']._serialized_start=3116
-  _globals['_PACEKIND']._serialized_end=3175
-  _globals['_PHASE']._serialized_start=3177
-  _globals['_PHASE']._serialized_end=3279
-  _globals['_EVENTKIND']._serialized_start=3282
-  _globals['_EVENTKIND']._serialized_end=3603
+  _globals['_PACEKIND']._serialized_start=3133
+  _globals['_PACEKIND']._serialized_end=3192
+  _globals['_PHASE']._serialized_start=3194
+  _globals['_PHASE']._serialized_end=3296
+  _globals['_EVENTKIND']._serialized_start=3299
+  _globals['_EVENTKIND']._serialized_end=3620
   _globals['_PACE']._serialized_start=105
   _globals['_PACE']._serialized_end=166
   _globals['_CREATEGAMEREQUEST']._serialized_start=169
@@ -63,45 +63,45 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTGAMESRESPONSE']._serialized_start=1112
   _globals['_LISTGAMESRESPONSE']._serialized_end=1208
   _globals['_GAMERESULT']._serialized_start=1210
-  _globals['_GAMERESULT']._serialized_end=1304
-  _globals['_GAMESTATE']._serialized_start=1307
-  _globals['_GAMESTATE']._serialized_end=1620
-  _globals['_GETGAMESTATEREQUEST']._serialized_start=1622
-  _globals['_GETGAMESTATEREQUEST']._serialized_end=1658
-  _globals['_SUBMITACTIONREQUEST']._serialized_start=1660
-  _globals['_SUBMITACTIONREQUEST']._serialized_end=1765
-  _globals['_PLAYGAMEREQUEST']._serialized_start=1768
-  _globals['_PLAYGAMEREQUEST']._serialized_end=1896
-  _globals['_MOVEANSWER']._serialized_start=1898
-  _globals['_MOVEANSWER']._serialized_end=1960
-  _globals['_SUBMITACTIONRESPONSE']._serialized_start=1962
-  _globals['_SUBMITACTIONRESPONSE']._serialized_end=2003
-  _globals['_QUEUEACTIONSREQUEST']._serialized_start=2005
-  _globals['_QUEUEACTIONSREQUEST']._serialized_end=2119
-  _globals['_QUEUEACTIONSRESPONSE']._serialized_start=2121
-  _globals['_QUEUEACTIONSRESPONSE']._serialized_end=2159
-  _globals['_STREAMGAMEREQUEST']._serialized_start=2161
-  _globals['_STREAMGAMEREQUEST']._serialized_end=2195
-  _globals['_PATCH']._serialized_start=2197
-  _globals['_PATCH']._serialized_end=2249
-  _globals['_STATEDELTA']._serialized_start=2252
-  _globals['_STATEDELTA']._serialized_end=2411
-  _globals['_GAMEEVENT']._serialized_start=2413
-  _globals['_GAMEEVENT']._serialized_end=2516
-  _globals['_GAMEUPDATE']._serialized_start=2519
-  _globals['_GAMEUPDATE']._serialized_end=2711
-  _globals['_GETREPLAYREQUEST']._serialized_start=2713
-  _globals['_GETREPLAYREQUEST']._serialized_end=2747
-  _globals['_REPLAY']._serialized_start=2750
-  _globals['_REPLAY']._serialized_end=2932
-  _globals['_SENDSIGNALREQUEST']._serialized_start=2934
-  _globals['_SENDSIGNALREQUEST']._serialized_end=3017
-  _globals['_SENDSIGNALRESPONSE']._serialized_start=3019
-  _globals['_SENDSIGNALRESPONSE']._serialized_end=3039
-  _globals['_LEAVEGAMEREQUEST']._serialized_start=3041
-  _globals['_LEAVEGAMEREQUEST']._serialized_end=3093
-  _globals['_LEAVEGAMERESPONSE']._serialized_start=3095
-  _globals['_LEAVEGAMERESPONSE']._serialized_end=3114
-  _globals['_GAMESERVICE']._serialized_start=3606
-  _globals['_GAMESERVICE']._serialized_end=4467
+  _globals['_GAMERESULT']._serialized_end=1321
+  _globals['_GAMESTATE']._serialized_start=1324
+  _globals['_GAMESTATE']._serialized_end=1637
+  _globals['_GETGAMESTATEREQUEST']._serialized_start=1639
+  _globals['_GETGAMESTATEREQUEST']._serialized_end=1675
+  _globals['_SUBMITACTIONREQUEST']._serialized_start=1677
+  _globals['_SUBMITACTIONREQUEST']._serialized_end=1782
+  _globals['_PLAYGAMEREQUEST']._serialized_start=1785
+  _globals['_PLAYGAMEREQUEST']._serialized_end=1913
+  _globals['_MOVEANSWER']._serialized_start=1915
+  _globals['_MOVEANSWER']._serialized_end=1977
+  _globals['_SUBMITACTIONRESPONSE']._serialized_start=1979
+  _globals['_SUBMITACTIONRESPONSE']._serialized_end=2020
+  _globals['_QUEUEACTIONSREQUEST']._serialized_start=2022
+  _globals['_QUEUEACTIONSREQUEST']._serialized_end=2136
+  _globals['_QUEUEACTIONSRESPONSE']._serialized_start=2138
+  _globals['_QUEUEACTIONSRESPONSE']._serialized_end=2176
+  _globals['_STREAMGAMEREQUEST']._serialized_start=2178
+  _globals['_STREAMGAMEREQUEST']._serialized_end=2212
+  _globals['_PATCH']._serialized_start=2214
+  _globals['_PATCH']._serialized_end=2266
+  _globals['_STATEDELTA']._serialized_start=2269
+  _globals['_STATEDELTA']._serialized_end=2428
+  _globals['_GAMEEVENT']._serialized_start=2430
+  _globals['_GAMEEVENT']._serialized_end=2533
+  _globals['_GAMEUPDATE']._serialized_start=2536
+  _globals['_GAMEUPDATE']._serialized_end=2728
+  _globals['_GETREPLAYREQUEST']._serialized_start=2730
+  _globals['_GETREPLAYREQUEST']._serialized_end=2764
+  _globals['_REPLAY']._serialized_start=2767
+  _globals['_REPLAY']._serialized_end=2949
+  _globals['_SENDSIGNALREQUEST']._serialized_start=2951
+  _globals['_SENDSIGNALREQUEST']._serialized_end=3034
+  _globals['_SENDSIGNALRESPONSE']._serialized_start=3036
+  _globals['_SENDSIGNALRESPONSE']._serialized_end=3056
+  _globals['_LEAVEGAMEREQUEST']._serialized_start=3058
+  _globals['_LEAVEGAMEREQUEST']._serialized_end=3110
+  _globals['_LEAVEGAMERESPONSE']._serialized_start=3112
+  _globals['_LEAVEGAMERESPONSE']._serialized_end=3131
+  _globals['_GAMESERVICE']._serialized_start=3623
+  _globals['_GAMESERVICE']._serialized_end=4484
 # @@protoc_insertion_point(module_scope)

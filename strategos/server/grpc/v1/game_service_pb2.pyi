@@ -181,18 +181,20 @@ class ListGamesResponse(_message.Message):
     def __init__(self, games: _Optional[_Iterable[_Union[GameSummary, _Mapping]]] = ..., next_page: _Optional[str] = ..., agents: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GameResult(_message.Message):
-    __slots__ = ("returns", "places", "replay", "reason", "ratings")
+    __slots__ = ("returns", "places", "replay", "reason", "ratings", "unrated")
     RETURNS_FIELD_NUMBER: _ClassVar[int]
     PLACES_FIELD_NUMBER: _ClassVar[int]
     REPLAY_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     RATINGS_FIELD_NUMBER: _ClassVar[int]
+    UNRATED_FIELD_NUMBER: _ClassVar[int]
     returns: _containers.RepeatedScalarFieldContainer[float]
     places: _containers.RepeatedScalarFieldContainer[int]
     replay: str
     reason: str
     ratings: _containers.RepeatedScalarFieldContainer[float]
-    def __init__(self, returns: _Optional[_Iterable[float]] = ..., places: _Optional[_Iterable[int]] = ..., replay: _Optional[str] = ..., reason: _Optional[str] = ..., ratings: _Optional[_Iterable[float]] = ...) -> None: ...
+    unrated: str
+    def __init__(self, returns: _Optional[_Iterable[float]] = ..., places: _Optional[_Iterable[int]] = ..., replay: _Optional[str] = ..., reason: _Optional[str] = ..., ratings: _Optional[_Iterable[float]] = ..., unrated: _Optional[str] = ...) -> None: ...
 
 class GameState(_message.Message):
     __slots__ = ("game_id", "phase", "tick", "seat", "view", "mask", "memory", "queue", "taken", "seconds_left", "names", "alive", "present", "result")

@@ -28,7 +28,7 @@ _sym_db = _symbol_database.Default()
 from strategos.server.grpc.v1 import game_service_pb2 as strategos_dot_v1_dot_game__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!strategos/v1/rating_service.proto\x12\x0cstrategos.v1\x1a\x1fstrategos/v1/game_service.proto\"F\n\x13ReportResultRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x04game\x18\x02 \x01(\x0b\x32\x14.strategos.v1.Replay\"7\n\x14ReportResultResponse\x12\x0e\n\x06replay\x18\x01 \x01(\t\x12\x0f\n\x07ratings\x18\x02 \x03(\x01\"3\n\x15GetLeaderboardRequest\x12\x0c\n\x04game\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\r\"`\n\x08Standing\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06rating\x18\x02 \x01(\x01\x12\n\n\x02mu\x18\x03 \x01(\x01\x12\r\n\x05sigma\x18\x04 \x01(\x01\x12\r\n\x05games\x18\x05 \x01(\r\x12\x0c\n\x04wins\x18\x06 \x01(\r\"F\n\x0bLeaderboard\x12\x0c\n\x04game\x18\x01 \x01(\t\x12)\n\tstandings\x18\x02 \x03(\x0b\x32\x16.strategos.v1.Standing2\xb8\x01\n\rRatingService\x12U\n\x0cReportResult\x12!.strategos.v1.ReportResultRequest\x1a\".strategos.v1.ReportResultResponse\x12P\n\x0eGetLeaderboard\x12#.strategos.v1.GetLeaderboardRequest\x1a\x19.strategos.v1.Leaderboardb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!strategos/v1/rating_service.proto\x12\x0cstrategos.v1\x1a\x1fstrategos/v1/game_service.proto\"F\n\x13ReportResultRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x04game\x18\x02 \x01(\x0b\x32\x14.strategos.v1.Replay\"7\n\x14ReportResultResponse\x12\x0e\n\x06replay\x18\x01 \x01(\t\x12\x0f\n\x07ratings\x18\x02 \x03(\x01\"A\n\x15GetLeaderboardRequest\x12\x0c\n\x04game\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\r\x12\x0c\n\x04mode\x18\x03 \x01(\t\"`\n\x08Standing\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06rating\x18\x02 \x01(\x01\x12\n\n\x02mu\x18\x03 \x01(\x01\x12\r\n\x05sigma\x18\x04 \x01(\x01\x12\r\n\x05games\x18\x05 \x01(\r\x12\x0c\n\x04wins\x18\x06 \x01(\r\"F\n\x0bLeaderboard\x12\x0c\n\x04game\x18\x01 \x01(\t\x12)\n\tstandings\x18\x02 \x03(\x0b\x32\x16.strategos.v1.Standing2\xb8\x01\n\rRatingService\x12U\n\x0cReportResult\x12!.strategos.v1.ReportResultRequest\x1a\".strategos.v1.ReportResultResponse\x12P\n\x0eGetLeaderboard\x12#.strategos.v1.GetLeaderboardRequest\x1a\x19.strategos.v1.Leaderboardb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,11 +40,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPORTRESULTRESPONSE']._serialized_start=156
   _globals['_REPORTRESULTRESPONSE']._serialized_end=211
   _globals['_GETLEADERBOARDREQUEST']._serialized_start=213
-  _globals['_GETLEADERBOARDREQUEST']._serialized_end=264
-  _globals['_STANDING']._serialized_start=266
-  _globals['_STANDING']._serialized_end=362
-  _globals['_LEADERBOARD']._serialized_start=364
-  _globals['_LEADERBOARD']._serialized_end=434
-  _globals['_RATINGSERVICE']._serialized_start=437
-  _globals['_RATINGSERVICE']._serialized_end=621
+  _globals['_GETLEADERBOARDREQUEST']._serialized_end=278
+  _globals['_STANDING']._serialized_start=280
+  _globals['_STANDING']._serialized_end=376
+  _globals['_LEADERBOARD']._serialized_start=378
+  _globals['_LEADERBOARD']._serialized_end=448
+  _globals['_RATINGSERVICE']._serialized_start=451
+  _globals['_RATINGSERVICE']._serialized_end=635
 # @@protoc_insertion_point(module_scope)

@@ -27,12 +27,14 @@ class ReportResultResponse(_message.Message):
     def __init__(self, replay: _Optional[str] = ..., ratings: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class GetLeaderboardRequest(_message.Message):
-    __slots__ = ("game", "size")
+    __slots__ = ("game", "size", "mode")
     GAME_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
     game: str
     size: int
-    def __init__(self, game: _Optional[str] = ..., size: _Optional[int] = ...) -> None: ...
+    mode: str
+    def __init__(self, game: _Optional[str] = ..., size: _Optional[int] = ..., mode: _Optional[str] = ...) -> None: ...
 
 class Standing(_message.Message):
     __slots__ = ("name", "rating", "mu", "sigma", "games", "wins")

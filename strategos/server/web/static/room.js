@@ -145,14 +145,14 @@ class Room {
     if (state.phase === "preparing") return this.waiting.replaceChildren(h("h2", {}, "Preparing the board…"), seats,
       h("p", {class: "dim"}, "The first game of a new size takes some seconds."));
     const address = `${location.origin}/#/join/${welcome.code}`;
-    this.waiting.replaceChildren(h("h2", {}, `${here} of ${state.names.length} are here`), seats,
+    this.waiting.replaceChildren(...[h("h2", {}, `${here} of ${state.names.length} are here`), seats,
       welcome.code ? h("p", {}, "Friends join with the code ", h("strong", {class: "code", id: "room-code"}, welcome.code), " or the link:") : null,
       welcome.code ? h("div", {class: "row"}, h("input", {readOnly: true, value: address, "aria-label": "Link to this room", onfocus: (event) => event.target.select()}),
         h("button", {type: "button", onclick: () => navigator.clipboard?.writeText(address).then(() => toast("Copied."), () => {})}, "Copy")) : null,
       this.watching ? null : h("div", {class: "row"},
         h("button", {type: "button", id: "force", "aria-pressed": String(Boolean(this.forcing)), onclick: () => this.force()}, "Start with who is here"),
         this.votes ? h("span", {class: "dim"}, `${this.votes.votes} of ${this.votes.needed} want to start`) : null,
-        h("button", {type: "button", onclick: () => this.quit()}, "Leave")));
+        h("button", {type: "button", onclick: () => this.quit()}, "Leave"))].filter(Boolean));
   }
 
   force() {
@@ -179,13 +179,14 @@ class Room {
     if (result.reason === "limit" && first.length !== 1 && !together) title = "A draw: the ticks ran out";
     if (result.reason === "idle" || result.reason === "fault") title = "The game ended without a result";
     const order = names.map((_, each) => each).sort((one, other) => result.places[one] - result.places[other]);
-    this.end.replaceChildren(h("h2", {id: "outcome"}, title),
+    this.end.replaceChildren(...[h("h2", {id: "outcome"}, title),
       h("ol", {class: "places"}, order.map((each) => h("li", {value: result.places[each]}, names[each],
         result.ratings[each] === null ? null : h("span", {class: "dim"}, ` now ${result.ratings[each].toFixed(1)}`)))),
+      result.unrated ? h("p", {class: "dim", id: "unrated"}, `This game is not rated: ${result.unrated}.`) : null,
       h("div", {class: "row"},
         this.watching ? null : h("button", {type: "button", class: "first", id: "rematch", onclick: () => this.send({type: "rematch"})}, "Play again"),
         result.replay ? h("a", {class: "button", id: "to-replay", href: `#/replay/${result.replay}`}, "Watch the replay") : null,
-        h("a", {class: "button", href: "#/"}, "To the lobby")));
+        h("a", {class: "button", href: "#/"}, "To the lobby"))].filter(Boolean));
     this.end.hidden = false;
     this.end.focus({preventScroll: true});
     this.end.scrollIntoView({block: "nearest"});
