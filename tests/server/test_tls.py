@@ -80,6 +80,14 @@ def test_files_that_cannot_be_used_are_told_by_their_setting(keys, files, said):
     assert "\n" not in str(refused.value)
 
 
+def test_names_with_accents_may_stand_between_certificates(keys, tmp_path):
+    for name in ("server", "ours"):
+        (tmp_path / f"{name}.pem").write_text(f"# Autorité\n{(keys / f'{name}.pem').read_text()}", "utf-8")
+    files = {"tls_certificate": tmp_path / "server.pem", "tls_client_authority": tmp_path / "ours.pem"}
+    tls = load_tls(Settings(tls_key=keys / "server.key", **files))
+    assert tls is not None and tls.newest.context.cert_store_stats()["x509"] == 1
+
+
 def test_without_any_file_there_is_no_tls():
     assert load_tls(Settings()) is None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import grpc
 
-from strategos.server.access.tls import load_key, read_file, require_certificates
+from strategos.server.access.tls import as_pem, load_key, read_file, require_certificates
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Tls:
         """For HTTP and WebSocket; `SettingsError` for files that cannot be used, which names the option."""
         trusted = read_file("--ca", self.authority)
         require_certificates("--ca", self.authority, trusted)
-        context = ssl.create_default_context(cadata=trusted.decode("ascii"))
+        context = ssl.create_default_context(cadata=as_pem(trusted))
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if self.certificate is not None and self.key is not None:
             require_certificates("--cert", self.certificate, read_file("--cert", self.certificate))

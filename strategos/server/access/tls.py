@@ -83,7 +83,7 @@ def _load(settings: Settings) -> Files:
     authority = content.get("tls_client_authority")
     if authority is not None:
         require_certificates("tls_client_authority", given["tls_client_authority"], authority)
-        context.load_verify_locations(cadata=authority.decode("ascii"))
+        context.load_verify_locations(cadata=as_pem(authority))
         context.verify_mode = ssl.CERT_REQUIRED
     return Files(context, content["tls_certificate"], content["tls_key"], authority)
 
@@ -99,11 +99,16 @@ def read_file(name: str, file: Path) -> bytes:
 def require_certificates(name: str, file: Path, content: bytes) -> None:
     """That there is a certificate in a file, and all of them are whole; else a `SettingsError`."""
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=content.decode("ascii"))
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=as_pem(content))
     except (ssl.SSLError, ValueError):
         raise SettingsError(
             f"{name}: {file} holds no certificate in PEM, which begins with -----BEGIN CERTIFICATE-----"
         ) from None
+
+
+def as_pem(content: bytes) -> str:
+    """A file of certificates for Python's `ssl`, which takes no names with accents between them."""
+    return content.decode("ascii", "ignore")
 
 
 def load_key(name: str, context: ssl.SSLContext, certificate: Path, key: Path) -> None:
