@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from strategos.train import loop
-from strategos.train.checkpoint import load_newest
+from strategos.train.checkpoint import load_newest, save_checkpoint
 from strategos.train.config import TrainConfig
 from strategos.train.config_files import from_dict
 
@@ -174,3 +174,9 @@ def assert_same_state(one: Path, two: Path) -> None:
     assert {k: v for k, v in first.meta.items() if k not in free} == {
         k: v for k, v in second.meta.items() if k not in free
     }
+
+
+def save_small(run: Path, samples: int, content: bytes = b"weights") -> Path:
+    """A checkpoint of two files, with nothing in them that could play."""
+    files = {"ema.safetensors": content, "other": b"1"}
+    return save_checkpoint(run, samples, files, {"network": {"kind": "none"}})

@@ -48,7 +48,7 @@ def run(arguments: list[str]) -> int:
         raise InputError(
             f"host needs the server's packages ({error.name} is missing): pip install 'strategos[server]'"
         ) from None
-    from strategos.play.agents import PolicyError
+    from strategos.play.policy import PolicyError
     from strategos.server.logs import log_to_stderr
     from strategos.server.records.journal import JournalError
     from strategos.server.settings import SettingsError, load_settings

@@ -81,7 +81,7 @@ def learn(config, run_dir: Path, options: argparse.Namespace) -> int:
 @contextmanager
 def refusals(run_dir: Path) -> Iterator[None]:
     """What training refuses (a folder, a board, a bot) and a full disk are the user's to change: one line."""
-    from strategos.play.agents import PolicyError
+    from strategos.play.policy import PolicyError
     from strategos.train.checkpoint import RunError
     from strategos.train.config import ConfigError
 

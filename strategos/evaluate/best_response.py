@@ -16,19 +16,11 @@ from strategos.durable import write_folder_atomically
 from strategos.evaluate.ladder import Size, climb
 from strategos.evaluate.measures import EXACT, deals_of, how_measured
 from strategos.games.spec import Game
-from strategos.play.agents import (
-    ONNX_SUFFIX,
-    PolicyError,
-    copy_agent,
-    find_weights,
-    is_bot,
-    load_policy,
-    read_meta,
-    weights_hash,
-)
+from strategos.play.agents import ONNX_SUFFIX, find_weights, is_bot, load_policy, weights_hash
+from strategos.play.checkpoint_files import copy_agent, read_meta
 from strategos.play.exploitability import agent_exploitability, exact_gain, exact_unit
 from strategos.play.network import NetworkPolicy
-from strategos.play.policy import Policy
+from strategos.play.policy import Policy, PolicyError
 from strategos.train.checkpoint import checkpoint_folders, run_lock, samples_of
 from strategos.train.config import TrainConfig
 from strategos.train.config_files import load_config

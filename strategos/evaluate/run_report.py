@@ -17,8 +17,9 @@ from strategos.evaluate.report import Report, curves_png, record_game, replay_of
 from strategos.evaluate.stage_report import show_stages
 from strategos.evaluate.standings import Standings, standings
 from strategos.games import make_game
-from strategos.play.agents import find_checkpoint, load_policy, read_meta
+from strategos.play.agents import find_checkpoint, load_policy
 from strategos.play.bots import anchor_among
+from strategos.play.checkpoint_files import read_meta
 from strategos.play.match import play_match
 from strategos.play.network import NetworkPolicy
 from strategos.play.policy import Policy

@@ -17,7 +17,8 @@ from strategos.durable import TEMPORARY, write_atomically
 from strategos.evaluate.judged import BEST, JUDGED_FOLDER, PICTURE_FILE, Judged, Results, strength_png
 from strategos.evaluate.judging import Judge, Ladder, judging
 from strategos.games.rng import derive
-from strategos.play.agents import WEIGHTS_FILE, PolicyError, copy_agent, read_meta
+from strategos.play.checkpoint_files import WEIGHTS_FILE, copy_agent, read_meta
+from strategos.play.policy import PolicyError
 from strategos.train.checkpoint import RunError, checkpoint_folders, mark_best, run_lock, samples_of
 from strategos.train.loop import read_run_config
 

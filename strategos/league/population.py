@@ -18,7 +18,7 @@ from typing import Any
 
 from strategos.durable import TEMPORARY, write_atomically, write_folder_atomically
 from strategos.league.payoffs import Payoffs
-from strategos.play.agents import META_FILE, WEIGHTS_FILE, checked_bytes, pack_meta, read_meta
+from strategos.play.checkpoint_files import META_FILE, WEIGHTS_FILE, checked_bytes, pack_meta, read_meta
 from strategos.ratings.elo import update
 
 POPULATION_FOLDER, POPULATION_FILE = "league", "population.json"

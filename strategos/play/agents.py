@@ -3,44 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shlex
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from strategos.durable import write_folder_atomically
-from strategos.games import GAMES
 from strategos.play.bots import BOTS
-from strategos.play.policy import Policy
+from strategos.play.checkpoint_files import META_FILE, WEIGHTS_FILE, checked_bytes, named_game, read_meta
+from strategos.play.policy import Policy, PolicyError
 from strategos.play.program import Limits, Program
 from strategos.spelling import nearest
 
 if TYPE_CHECKING:
     import torch
 
-WEIGHTS_FILE = "ema.safetensors"
-"""The averaged weights: the agent that is kept."""
-META_FILE = "meta.json"
-META_FORMAT = 1
-"""Of `meta.json`. One that says nothing is older than the numbers."""
 RUNS_FOLDER = Path("runs")
 ONNX_SUFFIX = ".onnx"
 COMMAND_PREFIX = "cmd:"
 """Begins the name of a program that is a whole command line."""
 RUN_SCRIPT = "run.sh"
 """What is started in a folder that holds a program."""
-
-
-class PolicyError(ValueError):
-    """No such player, or one that is damaged: what was asked for, what there is."""
-
-
-class NewerFormatError(PolicyError):
-    """A checkpoint that is well, of a version that came after this one."""
 
 
 def load_policy(
@@ -136,13 +120,7 @@ def game_of(source: str | Path) -> str | None:
         return Program.game
     else:
         meta = read_meta(find_checkpoint(source))
-    return _named_game(meta) or _game_read_by(meta["network"].get("kind"))
-
-
-def _named_game(meta: Mapping[str, Any]) -> str | None:
-    """The game of an agent's metadata: a name, a checkpoint's table with a name, or nothing."""
-    told = meta.get("game")
-    return told.get("name") if isinstance(told, Mapping) else told
+    return named_game(meta) or _game_read_by(meta["network"].get("kind"))
 
 
 def _game_read_by(kind: str | None) -> str | None:
@@ -151,15 +129,6 @@ def _game_read_by(kind: str | None) -> str | None:
 
     games = [game for game, each in NETWORKS.items() if each == kind]
     return games[0] if len(games) == 1 else None
-
-
-def check_meta(meta: Any) -> None:
-    """`ValueError` where an agent's metadata have no table of a network, or name a game that there is not."""
-    if not isinstance(meta, Mapping) or not isinstance(meta.get("network"), Mapping):
-        raise ValueError("network must be a table")
-    game = _named_game(meta)
-    if game is not None and game not in list(GAMES):
-        raise ValueError(f"there is no game {game!r} but {', '.join(GAMES)}")
 
 
 def find_checkpoint(source: str | Path) -> Path:
@@ -226,57 +195,6 @@ def _steps_of_run(run: Path) -> dict[int, Path]:
             return steps
 
 
-def pack_meta(meta: Mapping[str, Any]) -> bytes:
-    """The content of `meta.json` for what a checkpoint says about itself, sealed with a hash of it."""
-    told = json.loads(json.dumps({**meta, "format": META_FORMAT}))  # as it is read: keys are texts
-    return json.dumps({**told, "sha256": _seal(told)}, indent=1).encode()
-
-
-def _seal(told: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
-
-def read_meta(folder: Path) -> dict[str, Any]:
-    """What a checkpoint says about itself; `PolicyError` if it cannot be read or a bit of it has changed,
-    `NewerFormatError` if a newer version wrote it."""
-    path = folder / META_FILE
-    try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(meta, dict):
-            raise ValueError("it must be a table")
-        if "sha256" in meta and meta.pop("sha256") != _seal(meta):
-            raise ValueError("its hash is not the one in it")
-        form = meta.pop("format", 0)
-        if not isinstance(form, int) or form > META_FORMAT:
-            raise NewerFormatError(
-                f"{path} was written by a newer Strategos (format {form}, this one reads {META_FORMAT}); "
-                "use that one, or another checkpoint"
-            )
-        check_meta(meta)
-        if not isinstance(meta.get("files"), dict):
-            raise ValueError("files must be a table")
-    except NewerFormatError:
-        raise
-    except (OSError, ValueError, RecursionError) as error:
-        raise PolicyError(f"{path} is damaged: {error}; use another checkpoint") from None
-    return meta
-
-
-def checked_bytes(folder: Path, name: str, meta: dict[str, Any]) -> bytes:
-    """A file of a checkpoint whose hash is the one that `meta` names; `PolicyError` otherwise."""
-    try:
-        content = (folder / name).read_bytes()
-    except OSError as error:
-        raise PolicyError(
-            f"{folder / name} cannot be read: {error.strerror}; use another checkpoint"
-        ) from None
-    if hashlib.sha256(content).hexdigest() != meta["files"].get(name):
-        raise PolicyError(
-            f"{folder / name} is damaged (its hash is not the one in {META_FILE}); use another checkpoint"
-        )
-    return content
-
-
 def find_weights(source: str | Path) -> Path | None:
     """The ONNX file or checkpoint folder that `source` plays with, None for bots and programs; `PolicyError`
     where there is no such player."""
@@ -292,14 +210,6 @@ def weights_hash(path: Path) -> str:
     if path.suffix == ONNX_SUFFIX:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     return str(read_meta(path)["files"].get(WEIGHTS_FILE))
-
-
-def copy_agent(source: Path, target: Path) -> None:
-    """Write what it takes to play the agent of the checkpoint folder `source` into the folder `target`, all
-    or nothing: `source` may then be pruned. `PolicyError` where it is damaged, or is gone already."""
-    meta = read_meta(source)
-    weights = checked_bytes(source, WEIGHTS_FILE, meta)
-    write_folder_atomically(target, {WEIGHTS_FILE: weights, META_FILE: pack_meta(meta)})
 
 
 def load_network(

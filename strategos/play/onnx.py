@@ -27,8 +27,9 @@ from strategos.engine.planes import PLANES
 from strategos.engine.pool import available_cores
 from strategos.nets.card_features import FEATURES, INPUTS, ORDER_AT, SLOTS_AT
 from strategos.nets.symmetric import SymmetricNet
-from strategos.play.agents import PolicyError, check_meta
+from strategos.play.checkpoint_files import check_meta
 from strategos.play.network import NetworkPolicy, make_encoder, plane_set_of
+from strategos.play.policy import PolicyError
 
 METADATA_KEY = "strategos"
 INSTALL = "pip install 'strategos[serve]'"

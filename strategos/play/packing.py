@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from strategos import __version__
-from strategos.play.agents import WEIGHTS_FILE, PolicyError, checked_bytes, read_meta
+from strategos.play.checkpoint_files import WEIGHTS_FILE, checked_bytes, read_meta
+from strategos.play.policy import PolicyError
 from strategos.play.submission import ABOUT_FILE
 from strategos.play.submission import WEIGHTS_FILE as PACKED_WEIGHTS
 

@@ -12,6 +12,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 
+class PolicyError(ValueError):
+    """No such player, or one that is damaged: what was asked for, what there is."""
+
+
 class Policy(Protocol):
     """A player, asked about many games at once.
 

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from strategos.games.spec import Game
-from strategos.play.agents import PolicyError
-from strategos.play.policy import Policy, SessionPolicy
+from strategos.play.policy import Policy, PolicyError, SessionPolicy
 
 
 def try_out(game: Game, players: Iterable[Policy]) -> None:

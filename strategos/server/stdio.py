@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from strategos.play.agents import COMMAND_PREFIX, RUN_SCRIPT, PolicyError, find_program, is_bot
+from strategos.play.agents import COMMAND_PREFIX, RUN_SCRIPT, find_program, is_bot
+from strategos.play.policy import PolicyError
 
 _LONGEST_NAME = 32
 

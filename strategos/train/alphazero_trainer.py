@@ -28,7 +28,7 @@ from strategos.memory.ring import Ring
 from strategos.memory.shards import Shards
 from strategos.memory.statistics import RingStatistics, ring_statistics
 from strategos.memory.symmetry import augment, make_symmetry
-from strategos.play.agents import WEIGHTS_FILE
+from strategos.play.checkpoint_files import WEIGHTS_FILE
 from strategos.play.evaluators import unlearned_evaluator
 from strategos.play.evaluators.mixed import MixedEvaluator
 from strategos.play.evaluators.network import NetworkEvaluator

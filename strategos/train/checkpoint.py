@@ -18,14 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from strategos.durable import TEMPORARY, restore_folders, write_folder_atomically
-from strategos.play.agents import (
-    META_FILE,
-    NewerFormatError,
-    PolicyError,
-    checked_bytes,
-    pack_meta,
-    read_meta,
-)
+from strategos.play.checkpoint_files import META_FILE, NewerFormatError, checked_bytes, pack_meta, read_meta
+from strategos.play.policy import PolicyError
 
 CHECKPOINTS_FOLDER = "checkpoints"
 _STEP = re.compile(r"step-\d+")

@@ -17,7 +17,7 @@ from typing import Any
 from strategos import __version__
 from strategos.durable import write_atomically
 from strategos.memory.shards import ShardError
-from strategos.play.agents import PolicyError
+from strategos.play.policy import PolicyError
 from strategos.train.checkpoint import (
     Checkpoint,
     RunError,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from strategos.play.agents import PolicyError, load_policy
-from strategos.play.policy import Policy, SessionPolicy
+from strategos.play.agents import load_policy
+from strategos.play.policy import Policy, PolicyError, SessionPolicy
 
 
 def load_opponent(name: str, *, symmetries: bool = True) -> Policy:

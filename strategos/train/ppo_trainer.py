@@ -22,7 +22,8 @@ from strategos.league.roles import MAIN
 from strategos.league.seating import PAST, PEERS, Seating, arrange
 from strategos.learn.maths import anneal
 from strategos.learn.ppo import PPO
-from strategos.play.agents import WEIGHTS_FILE, load_policy
+from strategos.play.agents import load_policy
+from strategos.play.checkpoint_files import WEIGHTS_FILE
 from strategos.play.exploitability import EXPLOITABILITY, agent_exploitability
 from strategos.play.match import play_match
 from strategos.play.network import NetworkPolicy, make_encoder

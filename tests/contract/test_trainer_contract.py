@@ -19,7 +19,8 @@ from small_runs import (
 
 from strategos.engine.batch import Batch
 from strategos.games import make_game
-from strategos.play.agents import PolicyError, find_checkpoint, load_policy
+from strategos.play.agents import find_checkpoint, load_policy
+from strategos.play.policy import PolicyError
 from strategos.train.checkpoint import RunError, checkpoint_folders
 from strategos.train.loop import read_run_config, resume_run, train
 from strategos.train.metrics import read_metrics

@@ -23,12 +23,13 @@ from strategos.commands.package import _try_out
 from strategos.games.generals.game import Generals
 from strategos.games.generals.record import FOG, GENERAL, NEUTRAL, PLAIN, view_dtype
 from strategos.play import packing
-from strategos.play.agents import PolicyError, find_checkpoint, load_network
+from strategos.play.agents import find_checkpoint, load_network
 from strategos.play.child_process import can_cut_network
 from strategos.play.hunter import HunterBot
 from strategos.play.match import play_match
 from strategos.play.network import NetworkPolicy, make_encoder
 from strategos.play.packing import LADDER_LIBRARIES, LARGEST_BYTES, carried_sources, pack_agent, unpack
+from strategos.play.policy import PolicyError
 from strategos.play.program import Limits, Program
 from strategos.play.submission import Careful
 from strategos.play.time_trial import time_trial

@@ -17,7 +17,9 @@ from strategos.evaluate.best_response import (
     measure,
 )
 from strategos.games import make_game
-from strategos.play.agents import PolicyError, find_checkpoint, read_meta
+from strategos.play.agents import find_checkpoint
+from strategos.play.checkpoint_files import read_meta
+from strategos.play.policy import PolicyError
 from strategos.train.checkpoint import checkpoint_folders, samples_of
 from strategos.train.duel import play_duel
 from strategos.train.loop import train

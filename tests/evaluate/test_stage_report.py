@@ -6,7 +6,8 @@ from small_runs import straight_run
 
 from strategos.evaluate.report import Report, report_page
 from strategos.evaluate.stage_report import show_stages
-from strategos.play.agents import find_checkpoint, read_meta
+from strategos.play.agents import find_checkpoint
+from strategos.play.checkpoint_files import read_meta
 from strategos.train.config_files import load_config
 from strategos.train.loop import read_run_config
 

@@ -26,9 +26,8 @@ from strategos.evaluate.tournament.plan import Plan, PlanError, begun, make_plan
 from strategos.evaluate.tournament.play import Progress, play_tournament
 from strategos.evaluate.tournament.results import TournamentResult, rate
 from strategos.games import make_game
-from strategos.play.agents import PolicyError
 from strategos.play.network import build_network, describe_network
-from strategos.play.policy import Conduct
+from strategos.play.policy import Conduct, PolicyError
 from strategos.play.record import RecordError, find_records, read_records
 
 GENERALS = make_game("generals", height=8, width=8)

@@ -15,7 +15,8 @@ from strategos.evaluate.judging import Ladder
 from strategos.evaluate.report import curves_png
 from strategos.evaluate.watch import watching
 from strategos.games import make_game
-from strategos.play.agents import find_checkpoint, load_policy, pack_meta, read_meta
+from strategos.play.agents import find_checkpoint, load_policy
+from strategos.play.checkpoint_files import pack_meta, read_meta
 from strategos.play.exploitability import agent_exploitability
 from strategos.train.checkpoint import RunError, checkpoint_folders, run_lock, samples_of
 from tests.small_runs import straight_run

@@ -14,8 +14,9 @@ from safetensors.torch import load, save
 from strategos.games import make_game
 from strategos.league.payoffs import Payoffs
 from strategos.league.population import Member, Population
-from strategos.play.agents import PolicyError, game_of, load_policy
+from strategos.play.agents import game_of, load_policy
 from strategos.play.network import build_network, describe_network
+from strategos.play.policy import PolicyError
 
 KUHN = make_game("kuhn")
 NETWORK = describe_network(KUHN.spec, "memory", False)

@@ -11,12 +11,13 @@ from strategos.games.generals.game import Generals
 from strategos.games.generals.notation import parse_state
 from strategos.games.generals.record import LEFT, RULESETS
 from strategos.games.kuhn.game import Kuhn
-from strategos.play.agents import PolicyError, load_policy
+from strategos.play.agents import load_policy
 from strategos.play.bots import BOTS
 from strategos.play.evaluators.generals import ScriptedEvaluator
 from strategos.play.evaluators.rollouts import RolloutEvaluator
 from strategos.play.generals_beliefs import GeneralsBeliefs
 from strategos.play.match import play_match
+from strategos.play.policy import PolicyError
 from strategos.play.search import SearchConfig
 from strategos.play.search_bots import MctsBot, SearchPolicy, split_simulations
 

@@ -16,11 +16,12 @@ from strategos.cli import main
 from strategos.engine.batch import Batch
 from strategos.games import make_game
 from strategos.nets.card_features import INPUTS
-from strategos.play.agents import PolicyError, game_of, load_network, load_policy
+from strategos.play.agents import game_of, load_network, load_policy
 from strategos.play.bots import RandomBot
 from strategos.play.match import play_match
 from strategos.play.network import NetworkPolicy, build_network, describe_network, make_encoder
 from strategos.play.onnx import METADATA_KEY, OnnxNetwork, load_onnx_policy, write_onnx
+from strategos.play.policy import PolicyError
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-6}
 GRID = describe_network(

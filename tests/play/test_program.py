@@ -17,11 +17,11 @@ from strategos.games.generals.replay import play_replay, replay_of_game
 from strategos.games.kuhn.game import Kuhn
 from strategos.games.spec import LEAVE
 from strategos.play import record as records
-from strategos.play.agents import PolicyError, game_of, load_policy
+from strategos.play.agents import game_of, load_policy
 from strategos.play.bots import ExpanderBot, RandomBot
 from strategos.play.child_process import can_cut_network
 from strategos.play.match import play_match
-from strategos.play.policy import Conduct
+from strategos.play.policy import Conduct, PolicyError
 from strategos.play.program import Limits, Program, ProgramSession
 
 GAME = Generals(8, 8, 2)

@@ -13,9 +13,9 @@ import pytest
 from halls import REAL_TIME, alone, both_pass, duel, options, passing, play_out, run, settings, until
 
 from strategos.games.generals.game import Generals
-from strategos.play.agents import PolicyError
 from strategos.play.bots import BOTS, RandomBot
 from strategos.play.network import NetworkPolicy, build_network, describe_network, make_encoder
+from strategos.play.policy import PolicyError
 from strategos.server.hall import Hall, HallError, RoomOptions
 from strategos.server.rooms import agents
 from strategos.server.rooms.pools import Pool

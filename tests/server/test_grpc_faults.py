@@ -11,25 +11,14 @@ import grpc
 import hypothesis
 import pytest
 from google.protobuf import descriptor, message_factory
+from grpc_methods import METHODS
 from grpc_servers import BOARD, running
 from hypothesis import strategies as st
 
 from strategos.client import PolicyAgent, run_agent
 from strategos.play.agents import load_policy
-from strategos.server.grpc.v1 import (
-    batch_service_pb2,
-    experience_service_pb2,
-    game_service_pb2,
-    rating_service_pb2,
-)
+from strategos.server.grpc.v1 import experience_service_pb2, game_service_pb2
 
-FILES = (game_service_pb2, batch_service_pb2, experience_service_pb2, rating_service_pb2)
-METHODS = {
-    f"/{service.full_name}/{method.name}": method
-    for file in FILES
-    for service in file.DESCRIPTOR.services_by_name.values()
-    for method in service.methods
-}
 EXPECTED = {
     grpc.StatusCode.OK,
     grpc.StatusCode.INVALID_ARGUMENT,

@@ -7,22 +7,9 @@ from collections.abc import Callable
 import grpc
 import pytest
 from google.protobuf import message_factory
+from grpc_methods import METHODS
 from grpc_servers import BOARD
 
-from strategos.server.grpc.v1 import (
-    batch_service_pb2,
-    experience_service_pb2,
-    game_service_pb2,
-    rating_service_pb2,
-)
-
-FILES = (game_service_pb2, batch_service_pb2, experience_service_pb2, rating_service_pb2)
-METHODS = {
-    f"/{service.full_name}/{method.name}": method
-    for file in FILES
-    for service in file.DESCRIPTOR.services_by_name.values()
-    for method in service.methods
-}
 OPEN = {
     "CreateGame", "JoinGame", "ListGames", "GetReplay", "GetLeaderboard", "CreateBatchGames",
     "GetBatchStates", "SubmitBatchActions", "ResetBatchGames", "CloseBatchGames",

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from strategos.play.agents import PolicyError
+from strategos.play.policy import PolicyError
 from strategos.server.hall import Hall, RoomOptions
 from strategos.server.settings import Settings
 from strategos.server.stdio import program_agents

@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import pytest
+from small_runs import save_small
 
 from strategos.durable import TEMPORARY, write_atomically
-from strategos.play import agents
-from strategos.play.agents import PolicyError, read_meta
+from strategos.play import checkpoint_files
+from strategos.play.checkpoint_files import read_meta
+from strategos.play.policy import PolicyError
 from strategos.train.checkpoint import (
     RunError,
     checkpoint_folders,
@@ -22,14 +23,7 @@ from strategos.train.checkpoint import (
     mark_best,
     prune,
     run_lock,
-    save_checkpoint,
 )
-
-META = {"network": {"kind": "none"}}
-
-
-def save(run: Path, samples: int, content: bytes = b"weights") -> Path:
-    return save_checkpoint(run, samples, {"ema.safetensors": content, "other": b"1"}, META)
 
 
 def test_b15_ten_thousand_generations_are_pruned_to_those_that_are_kept(tmp_path):
@@ -44,8 +38,8 @@ def test_b15_ten_thousand_generations_are_pruned_to_those_that_are_kept(tmp_path
 
 
 def test_what_was_saved_is_loaded(tmp_path):
-    save(tmp_path, 9)
-    save(tmp_path, 10, b"newer")
+    save_small(tmp_path, 9)
+    save_small(tmp_path, 10, b"newer")
     found, problems = load_newest(tmp_path)
     assert found is not None and problems == []
     assert found.files == {"ema.safetensors": b"newer", "other": b"1"} and found.meta["samples"] == 10
@@ -57,8 +51,8 @@ def test_a_folder_without_checkpoints(tmp_path):
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "missing", "meta", "meta_missing"])
 def test_b1_b2_b9_a_damaged_one_is_passed_over_and_named(tmp_path, damage):
-    save(tmp_path, 1)
-    newest = save(tmp_path, 2)
+    save_small(tmp_path, 1)
+    newest = save_small(tmp_path, 2)
     weights = newest / "ema.safetensors"
     if damage == "flip":
         weights.write_bytes(b"wEights")
@@ -76,7 +70,7 @@ def test_b1_b2_b9_a_damaged_one_is_passed_over_and_named(tmp_path, damage):
 
 
 def test_b2_of_what_a_checkpoint_says_about_itself_no_bit_may_change(tmp_path):
-    file = save(tmp_path, 12) / "meta.json"
+    file = save_small(tmp_path, 12) / "meta.json"
     told, content = read_meta(file.parent), file.read_bytes()
     for place in range(len(content)):
         for bit in (1, 4, 64, 128):
@@ -90,7 +84,7 @@ def test_b2_of_what_a_checkpoint_says_about_itself_no_bit_may_change(tmp_path):
 
 
 def test_b3_where_all_are_damaged_each_is_named(tmp_path):
-    folders = [save(tmp_path, samples) for samples in (1, 2, 3)]
+    folders = [save_small(tmp_path, samples) for samples in (1, 2, 3)]
     (folders[0] / "ema.safetensors").write_bytes(b"")
     (folders[1] / "other").unlink()
     (folders[2] / "meta.json").write_text("{")
@@ -103,7 +97,7 @@ def test_b3_where_all_are_damaged_each_is_named(tmp_path):
 
 def test_b10_what_is_no_checkpoint_is_left_alone(tmp_path):
     for samples in (1, 2, 3):
-        (save(tmp_path, samples) / "notes.txt").write_text("mine")
+        (save_small(tmp_path, samples) / "notes.txt").write_text("mine")
     others = [tmp_path / "checkpoints" / name for name in ("step-notes", "step-000000000002.zip", "README")]
     for other in others:
         other.mkdir()
@@ -116,10 +110,10 @@ def test_b10_what_is_no_checkpoint_is_left_alone(tmp_path):
 
 
 def test_b11_a_checkpoint_of_a_newer_version_is_refused_and_not_taken_for_damaged(tmp_path, monkeypatch):
-    save(tmp_path, 1)
+    save_small(tmp_path, 1)
     with monkeypatch.context() as patch:
-        patch.setattr(agents, "META_FORMAT", 2)
-        newest = save(tmp_path, 2)
+        patch.setattr(checkpoint_files, "META_FORMAT", 2)
+        newest = save_small(tmp_path, 2)
     newer = "was written by a newer Strategos .format 2, this one reads 1."
     with pytest.raises(RunError, match=newer):
         load_newest(tmp_path)
@@ -130,7 +124,7 @@ def test_b11_a_checkpoint_of_a_newer_version_is_refused_and_not_taken_for_damage
 
 def test_b12_a_checkpoint_from_before_formats_had_numbers_is_read(tmp_path):
     """Its list has neither a number nor a hash of itself."""
-    file = save(tmp_path, 1, b"old") / "meta.json"
+    file = save_small(tmp_path, 1, b"old") / "meta.json"
     told = json.loads(file.read_text())
     file.write_text(json.dumps({name: told[name] for name in ("network", "samples", "files")}))
     found, problems = load_newest(tmp_path)
@@ -140,7 +134,7 @@ def test_b12_a_checkpoint_from_before_formats_had_numbers_is_read(tmp_path):
 
 def test_b14_the_newest_is_that_of_the_most_samples_whatever_a_clock_said(tmp_path):
     for samples in (999, 2000, 10**12):
-        folder = save(tmp_path, samples)
+        folder = save_small(tmp_path, samples)
         os.utime(folder, (2e9 - samples / 1e3, 2e9 - samples / 1e3))
     assert [int(folder.name[5:]) for folder in checkpoint_folders(tmp_path)] == [999, 2000, 10**12]
     found, _ = load_newest(tmp_path)
@@ -151,7 +145,7 @@ def test_b14_the_newest_is_that_of_the_most_samples_whatever_a_clock_said(tmp_pa
 
 def test_the_best_and_the_newest_are_kept(tmp_path):
     for samples in range(1, 7):
-        folder = save(tmp_path, samples)
+        folder = save_small(tmp_path, samples)
         if samples == 2:
             mark_best(tmp_path, folder)
         prune(tmp_path, 2)
@@ -188,7 +182,7 @@ def test_kill_9_while_writing_keeps_the_previous_one(tmp_path, samples):
     outcomes: list[bytes] = []
     for deadly in range(1, 12):
         run = tmp_path / str(deadly)
-        save(run, 1, b"first")
+        save_small(run, 1, b"first")
         done = subprocess.run(
             [sys.executable, "-c", textwrap.dedent(WRITER), str(run), str(deadly), str(samples)],
             capture_output=True,

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 from read_only import read_only
-from small_runs import assert_same_state, small_config, straight_run
+from small_runs import assert_same_state, save_small, small_config, straight_run
 
 from strategos import durable
 from strategos.commands.arguments import InputError
 from strategos.commands.train import refusals
-from strategos.play.agents import PolicyError, checked_bytes, find_checkpoint, read_meta
+from strategos.play.agents import find_checkpoint
+from strategos.play.checkpoint_files import checked_bytes, read_meta
+from strategos.play.policy import PolicyError
 from strategos.train import loop
 from strategos.train.checkpoint import (
     RunError,
@@ -24,12 +26,7 @@ from strategos.train.checkpoint import (
     mark_best,
     prune,
     run_lock,
-    save_checkpoint,
 )
-
-
-def save(run: Path, samples: int, content: bytes = b"weights") -> Path:
-    return save_checkpoint(run, samples, {"ema.safetensors": content, "other": b"1"}, {"network": {}})
 
 
 class Disk(io.FileIO):
@@ -52,7 +49,7 @@ def on(disk: type[Disk], monkeypatch) -> None:
 
 def test_b5_writes_that_take_a_part_are_gone_on_with(tmp_path, monkeypatch):
     on(Disk, monkeypatch)
-    save(tmp_path, 1, b"weights" * 1000)
+    save_small(tmp_path, 1, b"weights" * 1000)
     found, problems = load_newest(tmp_path)
     assert found is not None and problems == [] and found.files["ema.safetensors"] == b"weights" * 1000
 
@@ -62,7 +59,7 @@ def require_the_previous_one(run: Path) -> None:
     found, problems = load_newest(run)
     assert found is not None and problems == [] and found.meta["samples"] == 1
     assert found.files["ema.safetensors"] == b"first"
-    save(run, 3, b"third")
+    save_small(run, 3, b"third")
     prune(run, 2)
     assert [folder.name[-1] for folder in (run / "checkpoints").iterdir()] in (["1", "3"], ["3", "1"])
 
@@ -70,11 +67,11 @@ def require_the_previous_one(run: Path) -> None:
 @pytest.mark.parametrize("room", [0, 5])
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT], ids=["full", "quota"])
 def test_b4_b8_on_a_full_disk_and_past_a_quota_the_previous_one_stays(tmp_path, monkeypatch, number, room):
-    save(tmp_path, 1, b"first")
+    save_small(tmp_path, 1, b"first")
     with monkeypatch.context() as patch:
         on(type("Full", (Disk,), {"room": room, "refusal": number}), patch)
         with pytest.raises(OSError) as refused:
-            save(tmp_path, 2)
+            save_small(tmp_path, 2)
     assert refused.value.errno == number
     require_the_previous_one(tmp_path)
 
@@ -94,11 +91,11 @@ def failing(monkeypatch, name: str, fatal: int, number: int) -> None:
 @pytest.mark.parametrize("fatal", range(5))
 def test_b6_what_the_disk_did_not_confirm_is_not_saved(tmp_path, monkeypatch, fatal):
     """Two files, their list, their folder, and the folder around it, which is told last."""
-    save(tmp_path, 1, b"first")
+    save_small(tmp_path, 1, b"first")
     with monkeypatch.context() as patch:
         failing(patch, "fsync", fatal, errno.EIO)
         with pytest.raises(OSError, match="Input/output error"):
-            save(tmp_path, 2)
+            save_small(tmp_path, 2)
     if fatal < 4:
         require_the_previous_one(tmp_path)
     else:  # it is there under its name, and may not be after a loss of power
@@ -108,11 +105,11 @@ def test_b6_what_the_disk_did_not_confirm_is_not_saved(tmp_path, monkeypatch, fa
 @pytest.mark.parametrize("samples, fatal", [(2, 0), (1, 0), (1, 1)])
 def test_b13_a_rename_across_file_systems_is_an_error_and_no_copy(tmp_path, monkeypatch, samples, fatal):
     """A new checkpoint takes one rename, one in the place of another takes two."""
-    save(tmp_path, 1, b"first")
+    save_small(tmp_path, 1, b"first")
     with monkeypatch.context() as patch:
         failing(patch, "rename", fatal, errno.EXDEV)
         with pytest.raises(OSError, match="cross-device"):
-            save(tmp_path, samples)
+            save_small(tmp_path, samples)
     require_the_previous_one(tmp_path)
 
 
@@ -121,7 +118,7 @@ def weights_of(folder: Path) -> bytes:
 
 
 def test_b13_without_links_the_best_is_a_copy_that_is_whole_or_the_old_one(tmp_path, monkeypatch):
-    first, second = save(tmp_path, 1, b"first"), save(tmp_path, 2, b"second")
+    first, second = save_small(tmp_path, 1, b"first"), save_small(tmp_path, 2, b"second")
 
     def no_links(*_, **__):
         raise OSError(errno.EPERM, "no links here")
@@ -139,10 +136,10 @@ def test_b13_without_links_the_best_is_a_copy_that_is_whole_or_the_old_one(tmp_p
 
 
 def test_b4_the_link_to_the_best_stays_where_the_disk_takes_no_other(tmp_path, monkeypatch):
-    mark_best(tmp_path, save(tmp_path, 1))
+    mark_best(tmp_path, save_small(tmp_path, 1))
     failing(monkeypatch, "replace", 0, errno.ENOSPC)
     with pytest.raises(OSError, match="No space left"):
-        mark_best(tmp_path, save(tmp_path, 2))
+        mark_best(tmp_path, save_small(tmp_path, 2))
     assert (tmp_path / "best").resolve().name.endswith("1")
 
 
@@ -175,14 +172,14 @@ def test_b4_b6_b8_a_run_that_cannot_save_says_so_and_goes_on_later(tmp_path_fact
 
 
 def test_b7_a_folder_that_is_read_only(tmp_path, monkeypatch):
-    save(tmp_path, 1, b"first")
+    save_small(tmp_path, 1, b"first")
     monkeypatch.chdir(tmp_path)
     with read_only(Path()), read_only(Path("checkpoints")):
         refused = "run cannot be a run folder: Permission denied; choose another"
         with pytest.raises(RunError, match=refused), run_lock(Path("run")):
             pass
         with pytest.raises(PermissionError):
-            save(Path(), 2)
+            save_small(Path(), 2)
         found, problems = load_newest(Path())
         assert found is not None and found.files["ema.safetensors"] == b"first" and problems == []
     require_the_previous_one(tmp_path)
@@ -190,7 +187,7 @@ def test_b7_a_folder_that_is_read_only(tmp_path, monkeypatch):
 
 def test_b16_a_reader_meanwhile_reads_one_checkpoint_whole_or_is_told_that_it_is_gone(tmp_path):
     """Never the files of two, and never a part of one."""
-    save(tmp_path, 1, b"1")
+    save_small(tmp_path, 1, b"1")
     stop = threading.Event()
     read: set[int] = set()
     refused: list[str] = []
@@ -213,7 +210,7 @@ def test_b16_a_reader_meanwhile_reads_one_checkpoint_whole_or_is_told_that_it_is
     samples = 1
     while samples < 60 or (len(read) < 5 and samples < 5000 and reader.is_alive()):
         samples += 1
-        save(tmp_path, samples, str(samples).encode())
+        save_small(tmp_path, samples, str(samples).encode())
         prune(tmp_path, 1)
     stop.set()
     reader.join(60)
@@ -221,9 +218,9 @@ def test_b16_a_reader_meanwhile_reads_one_checkpoint_whole_or_is_told_that_it_is
 
 
 def test_b16_a_reader_between_two_files_of_what_is_pruned(tmp_path):
-    old = save(tmp_path, 1)
+    old = save_small(tmp_path, 1)
     meta = read_meta(old)
-    save(tmp_path, 2)
+    save_small(tmp_path, 2)
     prune(tmp_path, 1)
     with pytest.raises(PolicyError, match=r"ema\.safetensors cannot be read: No such file"):
         checked_bytes(old, "ema.safetensors", meta)

@@ -18,7 +18,9 @@ from small_runs import (
     train_and_kill,
 )
 
-from strategos.play.agents import PolicyError, load_policy, pack_meta, read_meta
+from strategos.play.agents import load_policy
+from strategos.play.checkpoint_files import pack_meta, read_meta
+from strategos.play.policy import PolicyError
 from strategos.train import loop
 from strategos.train.checkpoint import RunError, checkpoint_folders, load_newest, samples_of
 from strategos.train.loop import resume_run, train

@@ -13,7 +13,7 @@ from small_runs import small_config
 from strategos.games import GAMES
 from strategos.games.kuhn.game import Kuhn
 from strategos.play import network
-from strategos.play.agents import PolicyError
+from strategos.play.policy import PolicyError
 from strategos.train.config import ConfigError
 from strategos.train.config_files import load_config
 from strategos.train.trainers import make_trainer

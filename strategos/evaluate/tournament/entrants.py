@@ -14,8 +14,6 @@ from strategos.durable import write_atomically
 from strategos.games.spec import Game
 from strategos.play.agents import (
     ONNX_SUFFIX,
-    PolicyError,
-    copy_agent,
     find_checkpoint,
     find_program,
     game_of,
@@ -23,7 +21,8 @@ from strategos.play.agents import (
     load_policy,
     weights_hash,
 )
-from strategos.play.policy import Policy, SessionPolicy, measured_temperature
+from strategos.play.checkpoint_files import copy_agent
+from strategos.play.policy import Policy, PolicyError, SessionPolicy, measured_temperature
 from strategos.play.try_out import try_out
 
 PLAYERS_FOLDER = "players"

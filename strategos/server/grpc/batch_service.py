@@ -24,8 +24,8 @@ import zstandard
 from strategos.engine.batch import Batch
 from strategos.engine.pool import available_cores
 from strategos.games.spec import Game
-from strategos.play.agents import PolicyError, load_policy
-from strategos.play.policy import Policy, SessionPolicy
+from strategos.play.agents import load_policy
+from strategos.play.policy import Policy, PolicyError, SessionPolicy
 from strategos.server.grpc.callers import address_of
 from strategos.server.grpc.columns import ColumnError, describe, read_column, write_column
 from strategos.server.grpc.game_service import game_options

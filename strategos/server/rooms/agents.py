@@ -19,9 +19,10 @@ import numpy as np
 import structlog
 
 from strategos.games.spec import Game
-from strategos.play.agents import META_FILE, PolicyError, game_of, load_policy
+from strategos.play.agents import game_of, load_policy
 from strategos.play.bots import SCRIPTED
-from strategos.play.policy import Policy, Session, SessionPolicy
+from strategos.play.checkpoint_files import META_FILE
+from strategos.play.policy import Policy, PolicyError, Session, SessionPolicy
 from strategos.server.rooms.kinds import key_of
 from strategos.server.terms import HallError
 from strategos.spelling import nearest
